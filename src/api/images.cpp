@@ -1,0 +1,107 @@
+// /api/v1/images
+#include "api/errors.hpp"
+#include "api/routes.hpp"
+
+#include <algorithm>
+
+namespace rootstock::api {
+
+namespace {
+
+using http::Method;
+using http::Request;
+using http::Response;
+using http::Runs;
+
+Response list(const Api& api) {
+    const auto images = api.model.images();
+    return images ? json_response(json::object{{"images", *images}}) : error_answer(images.error());
+}
+
+Response get(const Api& api, const std::string& name) {
+    const auto images = api.parts.store.images();
+    if (!images) {
+        return error_answer(images.error());
+    }
+    const auto at = std::find_if(images->begin(), images->end(), [&](const auto& image) {
+        return image.version.image == name;
+    });
+    return at == images->end() ? not_found("image", name)
+                               : json_response(api.model.image_json(*at));
+}
+
+Response import(Api& api, const Request& request) {
+    const auto body = read_body(request, {"name", "source"});
+    if (!body) {
+        return error_answer(body.error());
+    }
+    const auto name = text_of(*body, "name");
+    const auto source = text_of(*body, "source");
+    if (!name || !source || !*name || !*source) {
+        return http::error_response(400,
+                                    "invalid",
+                                    "an import needs name and source",
+                                    R"(example: {"name": "win11", "source": "/srv/win11.img"})");
+    }
+    auto stream = api.imports.start(**source, **name);
+    if (!stream) {
+        return error_answer(stream.error());
+    }
+    Response response = http::text_response(200, "application/x-ndjson", {});
+    response.stream = std::move(*stream);
+    return response;
+}
+
+/// Machines that are to boot from it need it as much as overlays do.
+std::optional<std::string> machine_with_image(const fleet::FleetView& view,
+                                              const std::string& image) {
+    const auto& machines = view.machines();
+    const auto at =
+        std::find_if(machines.begin(), machines.end(), [&](const fleet::Machine& machine) {
+            return machine.image == image;
+        });
+    return at == machines.end() ? std::nullopt : std::optional(at->name);
+}
+
+Response remove(Api& api, const Request& request) {
+    const std::string& name = request.captures.at(0);
+    if (const auto machine = machine_with_image(*api.parts.registry.view(), name)) {
+        return http::error_response(
+            409,
+            "conflict",
+            "image " + name + " is needed by machine " + *machine,
+            "remove the machines that boot from it, or give them another image, first");
+    }
+    if (const Response found = get(api, name); found.status != 200) {
+        return found;
+    }
+    if (const auto removed = api.parts.store.remove_image(name); !removed) {
+        return error_answer(removed.error());
+    }
+    api.parts.log.info("api.image.removed", {{"image", name}, {"by", who(request)}});
+    api.hub.images_changed();
+    Response response;
+    response.status = 204;
+    return response;
+}
+
+} // namespace
+
+void add_images(http::Router& router, const SharedApi& api) {
+    router.add(Method::get, "/api/v1/images", Runs::in_offload, [api](const Request&) {
+        return list(*api);
+    });
+    router.add(Method::get,
+               "/api/v1/images/{name}",
+               Runs::in_offload,
+               [api](const Request& request) { return get(*api, request.captures.at(0)); });
+    router.add(Method::post, "/api/v1/images", Runs::in_offload, [api](const Request& request) {
+        return import(*api, request);
+    });
+    router.add(Method::delete_,
+               "/api/v1/images/{name}",
+               Runs::in_offload,
+               [api](const Request& request) { return remove(*api, request); });
+}
+
+} // namespace rootstock::api

@@ -1,0 +1,156 @@
+#include "api/imports.hpp"
+
+#include "api/errors.hpp"
+#include "api/limits.hpp"
+
+#include <boost/json/serialize.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+namespace rootstock::api {
+
+/// One import and its progress. Dropping it cancels the import and waits for its end.
+class Imports::Import final : public http::Stream {
+  public:
+    Import(const Parts& parts, EventHub& hub, std::string source, std::string name)
+        : parts_(parts), hub_(hub), source_(std::move(source)), name_(std::move(name)),
+          thread_([this] { run(); }) {}
+    ~Import() override {
+        cancel();
+        thread_.join();
+    }
+
+    [[nodiscard]] const std::string& name() const { return name_; }
+    void cancel() { cancelled_ = true; }
+
+    void on_ready(http::Wake wake) override {
+        std::lock_guard lock(mutex_);
+        wake_ = std::move(wake);
+    }
+
+    std::optional<std::string> next() override {
+        std::lock_guard lock(mutex_);
+        if (told_end_) {
+            return std::nullopt;
+        }
+        if (!ended_.empty()) {
+            told_end_ = true;
+            return ended_;
+        }
+        if (!changed_) {
+            return std::string();
+        }
+        changed_ = false;
+        const json::object progress{{"done_bytes", progress_.done_bytes},
+                                    {"total_bytes", progress_.total_bytes},
+                                    {"stored_bytes", progress_.stored_bytes}};
+        return json::serialize(json::object{{"progress", progress}}) + "\n";
+    }
+
+    std::chrono::milliseconds patience() const override { return event_heartbeat; }
+
+  private:
+    void run() {
+        parts_.log.info("api.import.started", {{"image", name_}, {"source", source_}});
+        const auto version =
+            parts_.store.import(source_, name_, [this](const images::ImportProgress& progress) {
+                tell([&] {
+                    progress_ = progress;
+                    changed_ = true;
+                });
+                return !cancelled_;
+            });
+        std::string line;
+        if (version) {
+            parts_.log.info("api.import.done", {{"image", name_}, {"version", version->number}});
+            line = json::serialize(json::object{{"image", image_of(*version)}}) + "\n";
+        } else {
+            parts_.log.warning(
+                "api.import.failed",
+                {{"image", name_}, {"source", source_}, {"reason", version.error().what}});
+            line = error_line(version.error());
+        }
+        tell([&] { ended_ = line; });
+        hub_.images_changed();
+    }
+
+    json::object image_of(const images::ImageVersion& version) const {
+        const auto all = parts_.store.images();
+        if (all) {
+            const auto at = std::find_if(all->begin(), all->end(), [&](const auto& image) {
+                return image.version.image == version.image;
+            });
+            if (at != all->end()) {
+                return Model(parts_).image_json(*at);
+            }
+        }
+        return Model(parts_).image_json({version, 0, {}});
+    }
+
+    template <class Change> void tell(Change change) {
+        http::Wake wake;
+        {
+            std::lock_guard lock(mutex_);
+            change();
+            wake = wake_;
+        }
+        if (wake) {
+            wake();
+        }
+    }
+
+    const Parts& parts_;
+    EventHub& hub_;
+    const std::string source_;
+    const std::string name_;
+    std::atomic<bool> cancelled_{false};
+    std::mutex mutex_; // guards all below but the thread
+    http::Wake wake_;
+    images::ImportProgress progress_;
+    bool changed_ = false;
+    std::string ended_; // the last line
+    bool told_end_ = false;
+    std::thread thread_; // last: uses the rest
+};
+
+Imports::Imports(const Parts& parts, EventHub& hub) : parts_(parts), hub_(hub) {}
+Imports::~Imports() = default; // the streams own the imports, and end before the router does
+
+Result<std::shared_ptr<http::Stream>> Imports::start(const std::string& source,
+                                                     const std::string& name) {
+    if (!fleet::is_valid_store_name(name)) {
+        return make_error(
+            std::errc::invalid_argument,
+            "\"" + name +
+                "\" is no name for an image; use small letters, digits, dots, hyphens and "
+                "underscores, at most 63");
+    }
+    if (!source.starts_with('/')) {
+        return make_error(
+            std::errc::invalid_argument,
+            "\"source\" must be an absolute path on the server; example: \"/srv/win11.img\"");
+    }
+    if (!parts_.files.exists(source)) {
+        return make_error(std::errc::invalid_argument,
+                          "there is no file " + source + " on the server");
+    }
+    std::lock_guard lock(mutex_);
+    std::erase_if(running_, [](const auto& import) { return import.expired(); });
+    for (const auto& running : running_) {
+        if (const auto import = running.lock(); import && import->name() == name) {
+            return make_error(std::errc::operation_in_progress,
+                              "image " + name + " is being imported already; wait for its end");
+        }
+    }
+    if (running_.size() >= imports_at_once_max) {
+        return make_error(std::errc::resource_unavailable_try_again,
+                          "two imports are under way; wait for the end of one");
+    }
+    auto import = std::make_shared<Import>(parts_, hub_, source, name);
+    running_.push_back(import);
+    return std::shared_ptr<http::Stream>(std::move(import));
+}
+
+} // namespace rootstock::api

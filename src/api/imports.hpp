@@ -1,0 +1,32 @@
+// Imports: image imports under way, each on a thread of its own (it takes minutes, and the offload
+// pool is for short calls), with its progress as a stream of lines (docs/api.md, "Images").
+// Threads: thread-safe. The destructor cancels what is under way and waits for it.
+#pragma once
+
+#include "api/event_hub.hpp"
+
+#include <mutex>
+#include <set>
+
+namespace rootstock::api {
+
+class Imports {
+  public:
+    Imports(const Parts& parts, EventHub& hub);
+    ~Imports();
+
+    /// Starts one. Refused: the name is being imported, or too many are under way. When the stream
+    /// goes before its end, so does the import.
+    [[nodiscard]] Result<std::shared_ptr<http::Stream>> start(const std::string& source,
+                                                              const std::string& name);
+
+  private:
+    class Import;
+
+    const Parts& parts_;
+    EventHub& hub_;
+    std::mutex mutex_; // guards running_
+    std::vector<std::weak_ptr<Import>> running_;
+};
+
+} // namespace rootstock::api

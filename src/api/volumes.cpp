@@ -1,0 +1,144 @@
+// /api/v1/volumes
+#include "api/errors.hpp"
+#include "api/limits.hpp"
+#include "api/routes.hpp"
+
+#include <algorithm>
+
+namespace rootstock::api {
+
+namespace {
+
+using http::Method;
+using http::Request;
+using http::Response;
+using http::Runs;
+
+Response answer(const Api& api, const std::string& name, unsigned status = 200) {
+    const auto volumes = api.model.volumes();
+    if (!volumes) {
+        return error_answer(volumes.error());
+    }
+    const auto at = std::find_if(volumes->begin(), volumes->end(), [&](const json::value& row) {
+        return row.as_object().at("name").as_string() == name;
+    });
+    return at == volumes->end() ? not_found("volume", name) : json_response(*at, status);
+}
+
+Response list(const Api& api) {
+    const auto volumes = api.model.volumes();
+    return volumes ? json_response(json::object{{"volumes", *volumes}})
+                   : error_answer(volumes.error());
+}
+
+/// After each change of a volume: who may log in, and who looks at the page.
+Result<void> changed(Api& api) {
+    auto refreshed = api.parts.disks.refresh_volumes();
+    api.hub.volumes_changed();
+    return refreshed;
+}
+
+Response create(Api& api, const Request& request) {
+    const auto body = read_body(request, {"name", "size", "initiators"});
+    if (!body) {
+        return error_answer(body.error());
+    }
+    const auto name = text_of(*body, "name");
+    const auto size = size_of(*body, "size");
+    auto initiators = texts_of(*body, "initiators", volume_initiators_max);
+    if (!size) {
+        return error_answer(size.error());
+    }
+    if (!initiators) {
+        return error_answer(initiators.error());
+    }
+    if (!name || !*name || !*size || !fleet::is_valid_store_name(**name)) {
+        return http::error_response(
+            400,
+            "invalid",
+            "a volume needs a name (small letters, digits, dots, hyphens, underscores) and a size",
+            R"(example: {"name": "data", "size": "10G", "initiators": ["*"]})");
+    }
+    if (const auto made = api.parts.store.create_volume(
+            **name, **size, initiators->value_or(std::vector<std::string>()));
+        !made) {
+        return error_answer(made.error());
+    }
+    if (const auto refreshed = changed(api); !refreshed) {
+        return error_answer(refreshed.error());
+    }
+    api.parts.log.info("api.volume.created",
+                       {{"volume", **name}, {"size", **size}, {"by", who(request)}});
+    return answer(api, **name, 201);
+}
+
+Response change(Api& api, const Request& request) {
+    const std::string& name = request.captures.at(0);
+    const auto body = read_body(request, {"initiators"});
+    if (!body) {
+        return error_answer(body.error());
+    }
+    const auto initiators = texts_of(*body, "initiators", volume_initiators_max);
+    if (!initiators || !*initiators) {
+        return http::error_response(400,
+                                    "invalid",
+                                    "\"initiators\" must be a list of names",
+                                    R"(example: {"initiators": ["lab1-07"]})");
+    }
+    if (const Response found = answer(api, name); found.status != 200) {
+        return found;
+    }
+    if (const auto set = api.parts.store.set_volume_initiators(name, **initiators); !set) {
+        return error_answer(set.error());
+    }
+    if (const auto refreshed = changed(api); !refreshed) {
+        return error_answer(refreshed.error());
+    }
+    api.parts.log.info("api.volume.changed", {{"volume", name}, {"by", who(request)}});
+    return answer(api, name);
+}
+
+Response remove(Api& api, const Request& request) {
+    const std::string& name = request.captures.at(0);
+    if (const Response found = answer(api, name); found.status != 200) {
+        return found;
+    }
+    if (const auto released = api.parts.disks.release_volume(name); !released) {
+        return error_answer(released.error());
+    }
+    if (const auto removed = api.parts.store.remove_volume(name); !removed) {
+        return error_answer(removed.error());
+    }
+    if (const auto refreshed = changed(api); !refreshed) {
+        return error_answer(refreshed.error());
+    }
+    api.parts.log.info("api.volume.removed", {{"volume", name}, {"by", who(request)}});
+    Response response;
+    response.status = 204;
+    return response;
+}
+
+} // namespace
+
+void add_volumes(http::Router& router, const SharedApi& api) {
+    router.add(Method::get, "/api/v1/volumes", Runs::in_offload, [api](const Request&) {
+        return list(*api);
+    });
+    router.add(Method::get,
+               "/api/v1/volumes/{name}",
+               Runs::in_offload,
+               [api](const Request& request) { return answer(*api, request.captures.at(0)); });
+    router.add(Method::post, "/api/v1/volumes", Runs::in_offload, [api](const Request& request) {
+        return create(*api, request);
+    });
+    router.add(Method::patch,
+               "/api/v1/volumes/{name}",
+               Runs::in_offload,
+               [api](const Request& request) { return change(*api, request); });
+    router.add(Method::delete_,
+               "/api/v1/volumes/{name}",
+               Runs::in_offload,
+               [api](const Request& request) { return remove(*api, request); });
+}
+
+} // namespace rootstock::api

@@ -1,0 +1,64 @@
+#include "app/applied_values.hpp"
+
+#include "core/text.hpp"
+#include "fleet/machine_rules.hpp"
+
+namespace rootstock::app {
+
+namespace {
+
+/// NewMachine and Machine have the same fields.
+template <class Machine> FieldValues machine_values(const Machine& machine) {
+    return {{"mac", fleet::mac_list(machine.macs)},
+            {"image", machine.image},
+            {"mode", std::string(fleet::mode_name(machine.mode))},
+            {"address", machine.address ? machine.address->text() : ""}};
+}
+
+template <class Volume> FieldValues volume_values(const Volume& volume) {
+    return {{"size", std::to_string(volume.size_bytes)}, {"initiators", join(volume.initiators, ", ")}};
+}
+
+} // namespace
+
+FieldValues values_of(const fleet::NewMachine& machine) { return machine_values(machine); }
+FieldValues values_of(const fleet::Machine& machine) { return machine_values(machine); }
+FieldValues values_of(const VolumeEntry& volume) { return volume_values(volume); }
+FieldValues values_of(const images::VolumeRow& volume) { return volume_values(volume); }
+
+void append(std::vector<fleet::AppliedValue>& out, const std::string& object, const FieldValues& values) {
+    for (const auto& [field, value] : values) {
+        out.push_back({object + "/" + field, value});
+    }
+}
+
+AppliedValues::AppliedValues(const std::vector<fleet::AppliedValue>& values) {
+    for (const fleet::AppliedValue& value : values) {
+        if (const auto slash = value.key.rfind('/'); slash != std::string::npos) {
+            objects_[value.key.substr(0, slash)][value.key.substr(slash + 1)] = value.value;
+        }
+    }
+}
+
+std::vector<std::string> AppliedValues::objects() const {
+    std::vector<std::string> names;
+    for (const auto& [object, values] : objects_) {
+        names.push_back(object);
+    }
+    return names;
+}
+
+FieldValues AppliedValues::values(const std::string& object) const {
+    const auto at = objects_.find(object);
+    return at == objects_.end() ? FieldValues{} : at->second;
+}
+
+bool AppliedValues::is(const std::string& object, const std::string& field, const std::string& value) const {
+    const FieldValues known = values(object);
+    const auto at = known.find(field);
+    return at != known.end() && at->second == value;
+}
+
+bool AppliedValues::are(const std::string& object, const FieldValues& wanted) const { return !wanted.empty() && values(object) == wanted; }
+
+} // namespace rootstock::app

@@ -1,0 +1,112 @@
+#include "app/apply.hpp"
+
+#include "app/applied_values.hpp"
+
+#include <map>
+
+namespace rootstock::app {
+
+namespace {
+
+/// One step, done.
+class Performer {
+  public:
+    Performer(fleet::Registry& registry, images::Store& images, std::string_view by) : registry_(registry), images_(images), by_(by) {}
+
+    Result<void> operator()(const AddMachine& step) const { return dropped(registry_.assign(step.machine, by_)); }
+    Result<void> operator()(const ChangeMachine& step) const { return dropped(registry_.change(step.name, step.change, by_)); }
+    Result<void> operator()(const RemoveMachine& step) const { return registry_.remove(step.name, by_); }
+    Result<void> operator()(const CreateVolume& step) const {
+        return dropped(images_.create_volume(step.volume.name, step.volume.size_bytes, step.volume.initiators));
+    }
+    Result<void> operator()(const SetInitiators& step) const { return images_.set_volume_initiators(step.volume, step.initiators); }
+
+  private:
+    template <class T> static Result<void> dropped(const Result<T>& result) {
+        if (!result) {
+            return result.error();
+        }
+        return {};
+    }
+
+    fleet::Registry& registry_;
+    images::Store& images_;
+    std::string_view by_;
+};
+
+/// Object -> why it could not be done.
+using Failures = std::map<std::string, std::string>;
+
+/// A seat may only get a MAC or an address once another one has let go of it: goes round until nothing moves any more.
+Failures perform(const std::vector<Step>& steps, const Performer& performer) {
+    std::vector<const Step*> waiting;
+    for (const Step& step : steps) {
+        waiting.push_back(&step);
+    }
+    Failures failures;
+    std::size_t before = 0;
+    do {
+        before = waiting.size();
+        failures.clear();
+        std::erase_if(waiting, [&](const Step* step) {
+            const auto done = std::visit(performer, step->action);
+            if (!done) {
+                failures[step->object] = done.error().what;
+            }
+            return static_cast<bool>(done);
+        });
+    } while (!waiting.empty() && waiting.size() < before);
+    return failures;
+}
+
+/// As planned; but what failed counts as not applied.
+std::vector<fleet::AppliedValue> remembered(const Plan& plan, const AppliedValues& before, const Failures& failures) {
+    std::vector<fleet::AppliedValue> values;
+    for (const fleet::AppliedValue& value : plan.applied) {
+        if (!failures.contains(value.key.substr(0, value.key.rfind('/')))) {
+            values.push_back(value);
+        }
+    }
+    for (const auto& [object, why] : failures) {
+        append(values, object, before.values(object));
+    }
+    return values;
+}
+
+} // namespace
+
+Result<Plan> plan_for(const Config& config, const fleet::Registry& registry, fleet::Store& store, images::Store& images) {
+    const auto applied = store.load_applied();
+    if (!applied) {
+        return applied.error();
+    }
+    auto volumes = images.volumes();
+    if (!volumes) {
+        return volumes.error();
+    }
+    auto known = images.images();
+    if (!known) {
+        return known.error();
+    }
+    const auto view = registry.view();
+    return make_plan(config, *applied, {*view, std::move(*volumes), std::move(*known)});
+}
+
+Result<std::vector<std::string>> apply_plan(const Plan& plan, fleet::Registry& registry, fleet::Store& store, images::Store& images,
+                                            std::string_view by) {
+    const auto before = store.load_applied();
+    if (!before) {
+        return before.error();
+    }
+    const Failures failures = perform(plan.steps, Performer(registry, images, by));
+    if (auto stored = store.replace_applied(remembered(plan, AppliedValues(*before), failures)); !stored) {
+        return stored.error();
+    }
+    std::vector<std::string> sentences;
+    for (const auto& [object, why] : failures) {
+        sentences.push_back(object + ": " + why);
+    }
+    return sentences;
+}
+
+} // namespace rootstock::app

@@ -1,0 +1,307 @@
+#include "app/config.hpp"
+
+#include "app/config_checks.hpp"
+#include "app/config_reader.hpp"
+#include "core/text.hpp"
+
+#include <cstdio>
+#include <memory>
+
+namespace rootstock::app {
+
+namespace {
+
+using Key = TableReader::Key;
+using namespace std::chrono_literals;
+
+constexpr std::size_t file_bytes_max = std::size_t{4} << 20U;
+constexpr std::chrono::seconds lease_min = 10s;
+constexpr std::chrono::seconds lease_max = 24h * 365;
+constexpr std::uint64_t volume_min_bytes = std::uint64_t{1} << 20U;
+constexpr std::uint64_t volume_max_bytes = std::uint64_t{64} << 40U; // [MS-VHDX] 2.6.2.4
+constexpr std::size_t iqn_prefix_max = 120; // leaves room for a machine's name within the 223 bytes of RFC 7143 section 4.2.7.1
+
+/// One of `words`, by its position.
+template <class Enum> auto one_of(std::vector<std::string_view> words) {
+    return [words = std::move(words)](const std::string& text) -> std::optional<Enum> {
+        for (std::size_t at = 0; at < words.size(); ++at) {
+            if (text == words[at]) {
+                return static_cast<Enum>(at);
+            }
+        }
+        return std::nullopt;
+    };
+}
+
+/// The text itself when `is_valid` says so.
+template <class Check> auto text_if(Check is_valid) {
+    return [is_valid](const std::string& text) { return is_valid(text) ? std::optional(text) : std::nullopt; };
+}
+
+void read_server(TableReader table, ServerConfig& server) {
+    server.interface = table.text({"interface", "the name of a network interface", "\"eth1\""}).value_or("");
+    server.data = table.text({"data", "a folder", "\"/var/lib/rootstock\""}).value_or(server.data);
+    server.name = table.parsed({"name", "a host name of a-z, 0-9 and inner hyphens", "\"rootstock\""}, text_if(fleet::is_valid_machine_name))
+                      .value_or(server.name);
+    server.loaders = table.text({"loaders", "a folder with boot loaders that go before the built-in ones", "\"/usr/lib/ipxe\""}).value_or("");
+    table.finish();
+}
+
+void read_range(TableReader& table, Config& config) {
+    const Key key{"range", "the first and the last address to lease", R"(["10.20.0.100", "10.20.3.250"])"};
+    const TomlNode* node = table.take(key);
+    if (node == nullptr) {
+        return;
+    }
+    config.range_line = node->place.line;
+    if (node->kind != TomlNode::Kind::array || node->items.size() != 2) {
+        table.complain(key, *node);
+        return;
+    }
+    std::optional<Ipv4> ends[2];
+    for (std::size_t i = 0; i < 2; ++i) {
+        const TomlNode& item = node->items[i];
+        ends[i] = item.kind == TomlNode::Kind::text ? Ipv4::parse(item.text) : std::nullopt;
+        if (!ends[i]) {
+            table.complain(key, item);
+        }
+    }
+    if (!ends[0] || !ends[1]) {
+        return;
+    }
+    if (*ends[1] < *ends[0]) {
+        table.complain(node->place, "range: the first address comes behind the last one; write range = [\"" + ends[1]->text() + "\", \"" +
+                                        ends[0]->text() + "\"]");
+        return;
+    }
+    config.dhcp.range = std::pair(*ends[0], *ends[1]);
+}
+
+void read_lease(TableReader& table, std::chrono::seconds& lease) {
+    const Key key{"lease", "a time from 10s to 365d, in seconds or with s, m, h or d", "\"12h\""};
+    const TomlNode* node = table.take(key);
+    if (node == nullptr) {
+        return;
+    }
+    std::optional<std::chrono::seconds> time;
+    if (node->kind == TomlNode::Kind::integer) {
+        time = std::chrono::seconds(node->integer);
+    } else if (node->kind == TomlNode::Kind::text) {
+        time = parse_duration(node->text);
+    }
+    if (!time || *time < lease_min || *time > lease_max) {
+        table.complain(key, *node);
+        return;
+    }
+    lease = *time;
+}
+
+void read_dhcp(TableReader table, Config& config) {
+    DhcpSection& dhcp = config.dhcp;
+    dhcp.mode = table.parsed({"mode", R"("server" (we lease addresses), "proxy" (beside another DHCP server) or "off")", "\"server\""},
+                             one_of<DhcpMode>({"server", "proxy", "off"}))
+                    .value_or(dhcp.mode);
+    read_range(table, config);
+    const Key router{"router", "the address of the router", "\"10.20.0.1\""};
+    if (const TomlNode* node = table.take(router)) {
+        config.router_line = node->place.line;
+        dhcp.router = table.parsed(router, Ipv4::parse);
+    }
+    dhcp.dns = table.parsed_list({"dns", "the address of a name server, or a list of them", R"(["10.20.0.1", "10.20.0.2"])"}, Ipv4::parse);
+    dhcp.domain = table.parsed({"domain", "a domain name", "\"lab.example.org\""}, text_if(is_valid_domain)).value_or("");
+    read_lease(table, dhcp.lease);
+    table.finish();
+}
+
+void read_ports(TableReader http, TableReader iscsi, Config& config) {
+    const auto port = [](TableReader& table, std::string_view example, std::uint16_t otherwise) {
+        return static_cast<std::uint16_t>(table.integer({"port", "a port number from 1 to 65535", example}, 1, 65535).value_or(otherwise));
+    };
+    config.http_port = port(http, "8080", config.http_port);
+    config.iscsi_port = port(iscsi, "3260", config.iscsi_port);
+    const Key prefix{"iqn_prefix", "an iSCSI name of the form iqn.YEAR-MONTH.DOMAIN", "\"iqn.2026-01.org.example\""};
+    config.iqn_prefix = iscsi.parsed(prefix, text_if([](std::string_view text) { return text.size() <= iqn_prefix_max && is_valid_iqn(text); }))
+                            .value_or(config.iqn_prefix);
+    http.finish();
+    iscsi.finish();
+}
+
+void read_boot(TableReader table, Config& config) {
+    enum class Chain : std::uint8_t { automatic, always };
+    const auto chain = table.parsed({"chain", R"("auto" (a ROM that is iPXE stays) or "always" (it gets our loader, too))", "\"auto\""},
+                                    one_of<Chain>({"auto", "always"}));
+    config.always_chain = chain == Chain::always;
+    table.finish();
+}
+
+void read_unknown(TableReader table, Config& config) {
+    static constexpr std::string_view image_action = "image:";
+    const auto parse = [](const std::string& text) -> std::optional<std::string> {
+        const bool is_word = text == "wait" || text == "local-disk" || text == "ignore";
+        const bool is_image = text.starts_with(image_action) && fleet::is_valid_store_name(std::string_view(text).substr(image_action.size()));
+        return is_word || is_image ? std::optional(text) : std::nullopt;
+    };
+    const std::string action =
+        table.parsed({"action", R"("wait", "local-disk", "ignore" or "image:NAME")", "\"wait\""}, parse).value_or("wait");
+    if (action.starts_with(image_action)) {
+        config.unknown = UnknownAction::image;
+        config.unknown_image = action.substr(image_action.size());
+    } else {
+        config.unknown = *one_of<UnknownAction>({"wait", "local-disk", "ignore"})(action);
+    }
+    table.finish();
+}
+
+std::string required_name(TableReader& table, bool (*is_valid)(std::string_view), std::string_view expected, std::string_view example) {
+    const Key key{"name", expected, example};
+    const TomlNode* node = table.require(key);
+    return node == nullptr ? "" : table.parsed(key, text_if(is_valid)).value_or("");
+}
+
+void read_image(TableReader& table, Config& config) {
+    const std::string name =
+        required_name(table, fleet::is_valid_store_name, "a name of a-z, 0-9 and inner . _ -, at most 63", "\"win11-lab\"");
+    config.images.push_back({name});
+}
+
+std::optional<fleet::Mode> read_mode(TableReader& table) {
+    const Key key{"mode", R"("persistent" (its disk is kept) or "reset" (its disk starts afresh at each boot))", "\"persistent\""};
+    if (const TomlNode* node = table.take(key); node != nullptr && node->text == "maintenance") {
+        table.complain(node->place, "mode: \"maintenance\" comes with image versions, which this program does not have yet; use \"persistent\" or \"reset\"");
+        return std::nullopt;
+    }
+    return table.parsed(key, fleet::parse_mode);
+}
+
+std::optional<Mac> parse_station(const std::string& text) {
+    const auto mac = Mac::parse(text);
+    return mac && mac->is_station() ? mac : std::nullopt;
+}
+
+void read_machine(TableReader& table, Config& config) {
+    MachineEntry entry;
+    entry.line = table.place().line;
+    entry.machine.name =
+        required_name(table, fleet::is_valid_machine_name, "a host name of a-z, 0-9 and inner hyphens, at most 63", "\"lab1-07\"");
+    const Key mac{"mac", "the MAC address of its network card, or a list of them", "\"52:54:00:aa:00:07\""};
+    const TomlNode* macs = table.require(mac);
+    entry.machine.macs = table.parsed_list(mac, parse_station);
+    if (macs != nullptr && macs->kind == TomlNode::Kind::array && macs->items.empty()) {
+        table.complain(mac, *macs);
+    }
+    const Key image{"image", "the name of an image", "\"win11-lab\""};
+    if (table.require(image) != nullptr) {
+        entry.machine.image = table.parsed(image, text_if(fleet::is_valid_store_name)).value_or("");
+    }
+    entry.machine.mode = read_mode(table).value_or(fleet::Mode::persistent);
+    entry.machine.address = table.parsed({"address", "an IPv4 address of the network", "\"10.20.0.7\""}, Ipv4::parse);
+    config.machines.push_back(std::move(entry));
+}
+
+void read_volume(TableReader& table, Config& config) {
+    VolumeEntry volume;
+    volume.line = table.place().line;
+    volume.name = required_name(table, fleet::is_valid_store_name, "a name of a-z, 0-9 and inner . _ -, at most 63", "\"scratch\"");
+    const Key size{"size", "a size from 1M to 64T, a multiple of 1M", "\"10G\""};
+    if (table.require(size) != nullptr) {
+        const auto parse = [](const std::string& text) {
+            const auto bytes = parse_size(text);
+            return bytes && *bytes >= volume_min_bytes && *bytes <= volume_max_bytes && *bytes % volume_min_bytes == 0 ? bytes : std::nullopt;
+        };
+        volume.size_bytes = table.parsed(size, parse).value_or(0);
+    }
+    const Key initiators{"initiators", "names of machines, initiator names, or \"*\" for any", R"(["lab1-07", "iqn.2004-10.org.example:pc"])"};
+    volume.initiators = table.parsed_list(initiators, text_if(is_valid_initiator));
+    config.volumes.push_back(std::move(volume));
+}
+
+/// The table `name` of the file; null (and a problem, when it is something else) when it is not there.
+const TomlNode* section(TableReader& file, std::string_view name) {
+    const TomlNode* node = file.take({name, "", ""});
+    if (node != nullptr && node->kind != TomlNode::Kind::table) {
+        file.complain(node->place, std::string(name) + " must be a table: write [" + std::string(name) + "] on a line of its own");
+        return nullptr;
+    }
+    return node;
+}
+
+TableReader section_reader(TableReader& file, std::string_view name) {
+    const TomlNode* node = section(file, name);
+    return {node, "[" + std::string(name) + "]", node != nullptr ? node->place : TomlPlace{}, file.problems()};
+}
+
+/// Every `[[name]]` of the file.
+void read_list(TableReader& file, std::string_view name, Config& config, void (*read)(TableReader&, Config&)) {
+    const std::string header = "[[" + std::string(name) + "]]";
+    const TomlNode* node = file.take({name, "", ""});
+    if (node == nullptr) {
+        return;
+    }
+    if (node->kind != TomlNode::Kind::array) {
+        file.complain(node->place, "there can be several of " + std::string(name) + ": write " + header + " with double brackets");
+        return;
+    }
+    for (const TomlNode& item : node->items) {
+        if (item.kind != TomlNode::Kind::table) {
+            file.complain(item.place, std::string(name) + ": expected a table under " + header + "; found " + describe(item));
+            continue;
+        }
+        TableReader table(&item, header, item.place, file.problems());
+        read(table, config);
+        table.finish();
+    }
+}
+
+Result<std::string> read_file(const std::string& path) {
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rbe"), std::fclose);
+    if (!file) {
+        return errno_error("cannot open the configuration " + path);
+    }
+    std::string text(file_bytes_max + 1, '\0');
+    text.resize(std::fread(text.data(), 1, text.size(), file.get()));
+    if (std::ferror(file.get()) != 0) {
+        return errno_error("cannot read the configuration " + path);
+    }
+    if (text.size() > file_bytes_max) {
+        return make_error(std::errc::file_too_large, path + " is larger than " + format_size(file_bytes_max) + ", that is no configuration");
+    }
+    return text;
+}
+
+} // namespace
+
+Result<Config, std::vector<std::string>> parse_config(std::string_view text, const std::string& file_name) {
+    const auto document = parse_toml(text);
+    Problems problems;
+    if (!document) {
+        problems.add(document.error().place, document.error().what);
+        return problems.lines(file_name);
+    }
+    Config config;
+    config.file = file_name;
+    TableReader file(&*document, "the file", {}, problems);
+    read_server(section_reader(file, "server"), config.server);
+    read_dhcp(section_reader(file, "dhcp"), config);
+    read_ports(section_reader(file, "http"), section_reader(file, "iscsi"), config);
+    read_boot(section_reader(file, "boot"), config);
+    read_list(file, "image", config, read_image);
+    read_list(file, "machine", config, read_machine);
+    read_list(file, "volume", config, read_volume);
+    read_unknown(section_reader(file, "unknown"), config);
+    file.finish();
+    check_config(*document, config, problems);
+    if (!problems.empty()) {
+        return problems.lines(file_name);
+    }
+    return config;
+}
+
+Result<Config, std::vector<std::string>> load_config(const std::string& path) {
+    const auto text = read_file(path);
+    if (!text) {
+        return std::vector{text.error().what + "; name another file with --config"};
+    }
+    return parse_config(*text, path);
+}
+
+} // namespace rootstock::app

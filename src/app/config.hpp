@@ -1,0 +1,69 @@
+// rootstock.toml as values: parsed, checked, with defaults filled in. Every error names file, line, column, what was expected and an example.
+#pragma once
+
+#include "core/result.hpp"
+#include "fleet/registry.hpp"
+
+namespace rootstock::app {
+
+struct ServerConfig {
+    std::string interface;                       // required for dhcp mode "server"
+    std::string data = "/var/lib/rootstock";
+    std::string name = "rootstock";
+    std::string loaders;                         // folder that overrides the embedded loaders; empty: none
+};
+
+enum class DhcpMode : std::uint8_t { server, proxy, off };
+
+struct DhcpSection {
+    DhcpMode mode = DhcpMode::server;
+    std::optional<std::pair<Ipv4, Ipv4>> range;  // default: the upper half of the interface's network
+    std::optional<Ipv4> router;
+    std::vector<Ipv4> dns;
+    std::string domain;
+    std::chrono::seconds lease{std::chrono::hours(12)}; // "12h"
+};
+
+struct ImageEntry {
+    std::string name;
+};
+
+struct MachineEntry {
+    fleet::NewMachine machine;
+    int line = 0;                                // of its [[machine]]
+};
+
+struct VolumeEntry {
+    std::string name;
+    std::uint64_t size_bytes = 0;                // "10G"
+    std::vector<std::string> initiators;
+    int line = 0;
+};
+
+enum class UnknownAction : std::uint8_t { wait, local_disk, ignore, image };
+
+struct Config {
+    ServerConfig server;
+    DhcpSection dhcp;
+    std::uint16_t http_port = 8080;
+    std::uint16_t iscsi_port = 3260;
+    std::string iqn_prefix = "iqn.2026-01.internal.rootstock";
+    bool always_chain = false;                   // [boot] chain = "always"
+    std::vector<ImageEntry> images;
+    std::vector<MachineEntry> machines;
+    std::vector<VolumeEntry> volumes;
+    UnknownAction unknown = UnknownAction::wait;
+    std::string unknown_image;                   // for "image:<name>"
+    int range_line = 0;                          // of [dhcp] range and router, for messages
+    int router_line = 0;
+    std::string file;                            // where it came from, for messages
+};
+
+/// All problems of the file at once, one line each ("rootstock.toml:7:3: ..."). Pure; `file_name` is for the messages.
+[[nodiscard]] Result<Config, std::vector<std::string>> parse_config(std::string_view text, const std::string& file_name);
+/// Reads and parses.
+[[nodiscard]] Result<Config, std::vector<std::string>> load_config(const std::string& path);
+/// What does not fit the network that we stand in: range, router and machines outside of it, or at our own address. One line each.
+[[nodiscard]] std::vector<std::string> check_network(const Config& config, const Ipv4Network& network);
+
+} // namespace rootstock::app

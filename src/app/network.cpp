@@ -1,0 +1,69 @@
+#include "app/network.hpp"
+
+#include "core/text.hpp"
+
+#include <algorithm>
+
+namespace rootstock::app {
+
+namespace {
+
+Result<Placement> place_on(const net::Interface& interface) {
+    if (interface.networks.empty()) {
+        return make_error(std::errc::address_not_available, "interface " + interface.name +
+                                                                " has no IPv4 address: give it one, such as `ip address add 10.20.0.1/22 dev " +
+                                                                interface.name + "`");
+    }
+    const Ipv4Network& network = interface.networks.front();
+    return Placement{network.address.text(), network.address, network};
+}
+
+} // namespace
+
+Result<Placement> place(const ServerConfig& server, const std::vector<net::Interface>& interfaces) {
+    if (!server.interface.empty()) {
+        const auto named = std::find_if(interfaces.begin(), interfaces.end(), [&](const net::Interface& it) { return it.name == server.interface; });
+        if (named == interfaces.end()) {
+            return net::find_interface(server.interface).error(); // says which ones there are
+        }
+        return place_on(*named);
+    }
+    Placement everywhere{"0.0.0.0", *Ipv4::parse("127.0.0.1"), {*Ipv4::parse("127.0.0.1"), 8}};
+    for (const net::Interface& interface : interfaces) {
+        if (interface.up && !interface.loopback && !interface.networks.empty()) {
+            everywhere.network = interface.networks.front();
+            everywhere.address = everywhere.network.address;
+            break;
+        }
+    }
+    return everywhere;
+}
+
+Result<dhcp::DhcpConfig> dhcp_config(const Config& config, const Placement& placement) {
+    const Ipv4Network& network = placement.network;
+    if (const auto problems = check_network(config, network); !problems.empty()) {
+        return make_error(std::errc::invalid_argument, join(problems, "\n"));
+    }
+    dhcp::DhcpConfig dhcp;
+    dhcp.interface = config.server.interface;
+    dhcp.network = network;
+    if (config.dhcp.range) {
+        dhcp.first = config.dhcp.range->first;
+        dhcp.last = config.dhcp.range->second;
+    } else {
+        const std::uint32_t half = ~network.mask().value / 2 + 1;
+        dhcp.first = {(network.address.value & network.mask().value) + half};
+        dhcp.last = {network.broadcast().value - 1};
+    }
+    dhcp.router = config.dhcp.router;
+    dhcp.dns = config.dhcp.dns;
+    dhcp.domain = config.dhcp.domain;
+    dhcp.server_name = config.server.name;
+    dhcp.lease_time = config.dhcp.lease;
+    if (const auto checked = dhcp::check(dhcp); !checked) {
+        return make_error(std::errc::invalid_argument, config.file + ": [dhcp] " + checked.error().what);
+    }
+    return dhcp;
+}
+
+} // namespace rootstock::app

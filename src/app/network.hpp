@@ -1,0 +1,22 @@
+// Where the server stands on the network: derived from the configuration and the interface, checked before any port is opened.
+#pragma once
+
+#include "app/config.hpp"
+#include "dhcp/config.hpp"
+#include "net/interfaces.hpp"
+
+namespace rootstock::app {
+
+struct Placement {
+    std::string bind_address;   // what HTTP, TFTP and iSCSI listen on: the interface's address, or all without an interface
+    Ipv4 address;               // what PCs are told
+    Ipv4Network network;        // of `address`
+};
+
+/// The interface of the configuration (its first IPv4 address). Without one: all addresses, and the first that is not loopback for PCs.
+[[nodiscard]] Result<Placement> place(const ServerConfig& server, const std::vector<net::Interface>& interfaces);
+
+/// [dhcp] with its defaults: the range is the upper half of the network, without our own address and the broadcast address.
+[[nodiscard]] Result<dhcp::DhcpConfig> dhcp_config(const Config& config, const Placement& placement);
+
+} // namespace rootstock::app

@@ -1,0 +1,253 @@
+#include "app/plan.hpp"
+
+#include "app/applied_values.hpp"
+#include "core/text.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace rootstock::app {
+
+namespace {
+
+bool is_persistent_disk_in_the_way(const fleet::Machine& machine, const fleet::MachineChange& change, bool has_disk) {
+    return has_disk && machine.mode == fleet::Mode::persistent && (change.image || change.mode);
+}
+
+class Planner {
+  public:
+    Planner(const Config& config, const std::vector<fleet::AppliedValue>& applied, const Actual& actual)
+        : config_(config), applied_(applied), actual_(actual) {
+        for (const images::ImageInfo& image : actual.images) {
+            images_.insert(image.version.image);
+            with_disk_.insert(image.machines.begin(), image.machines.end());
+        }
+    }
+
+    Plan run() {
+        for (const ImageEntry& image : config_.images) {
+            need_image(image.name);
+        }
+        for (const MachineEntry& entry : config_.machines) {
+            plan_machine(entry.machine);
+        }
+        for (const VolumeEntry& volume : config_.volumes) {
+            plan_volume(volume);
+        }
+        for (const std::string& object : applied_.objects()) {
+            if (!planned_.contains(object)) {
+                plan_leaver(object);
+            }
+        }
+        return std::move(plan_);
+    }
+
+  private:
+    void plan_machine(const fleet::NewMachine& wanted) {
+        const std::string object = "machine/" + wanted.name;
+        const FieldValues values = values_of(wanted);
+        begin(object, values);
+        need_image(wanted.image);
+        const fleet::Machine* machine = actual_.fleet.find(wanted.name);
+        if (machine != nullptr) {
+            compare_machine(object, *machine, values, wanted);
+        } else if (was_removed_elsewhere(object, values)) {
+            note("machine " + wanted.name + " was removed since; to have it again, change its entry in the file or assign it");
+        } else {
+            show({"add", object, "", "", "", "machine " + wanted.name + ": new, PC " + values.at("mac") + ", image " + wanted.image});
+            step(object, AddMachine{wanted});
+        }
+    }
+
+    void compare_machine(const std::string& object, const fleet::Machine& machine, const FieldValues& values, const fleet::NewMachine& wanted) {
+        fleet::MachineChange change;
+        bool changed = false;
+        const FieldValues present = values_of(machine);
+        for (const auto& [field, value] : values) {
+            if (file_wins(object, field, value, present.at(field))) {
+                set_field(change, field, wanted);
+                changed = true;
+            }
+        }
+        if (!changed) {
+            return;
+        }
+        if (is_persistent_disk_in_the_way(machine, change, with_disk_.contains(machine.name))) {
+            note("machine " + machine.name + " has a disk of image " + machine.image + ", " + std::string(fleet::mode_name(machine.mode)) +
+                 ": it boots again after `rootstock machine reset " + machine.name + "`, which throws that disk away");
+        }
+        step(object, ChangeMachine{machine.name, std::move(change)});
+    }
+
+    void plan_volume(const VolumeEntry& wanted) {
+        const std::string object = "volume/" + wanted.name;
+        const FieldValues values = values_of(wanted);
+        begin(object, values);
+        const images::VolumeRow* volume = find_volume(wanted.name);
+        if (volume == nullptr && was_removed_elsewhere(object, values)) {
+            note("volume " + wanted.name + " was removed since; to have it again, change its entry in the file or create it");
+        } else if (volume == nullptr) {
+            show({"add", object, "", "", "", "volume " + wanted.name + ": new, " + format_size(wanted.size_bytes) + ", for " + shown(values.at("initiators"))});
+            step(object, CreateVolume{wanted});
+        } else {
+            compare_volume(object, *volume, values, wanted);
+        }
+    }
+
+    void compare_volume(const std::string& object, const images::VolumeRow& volume, const FieldValues& values, const VolumeEntry& wanted) {
+        const FieldValues present = values_of(volume);
+        if (present.at("size") != values.at("size")) {
+            note("volume " + volume.name + " has " + format_size(volume.size_bytes) + ", the file says " + format_size(wanted.size_bytes) +
+                 ": a volume keeps its size; make a new one and copy");
+        }
+        if (file_wins(object, "initiators", values.at("initiators"), present.at("initiators"))) {
+            step(object, SetInitiators{volume.name, wanted.initiators});
+        }
+    }
+
+    /// It came from the file and is no longer in it.
+    void plan_leaver(const std::string& object) {
+        const std::string name = object.substr(object.find('/') + 1);
+        const fleet::Machine* machine = object.starts_with("machine/") ? actual_.fleet.find(name) : nullptr;
+        if (machine != nullptr && !with_disk_.contains(name) && applied_.are(object, values_of(*machine))) {
+            show({"remove", object, "", "", "", "machine " + name + ": removed, it left the file and has no disk"});
+            step(object, RemoveMachine{name});
+        } else if (machine != nullptr) {
+            keep(object);
+            note("machine " + name + " left the file, but " + (with_disk_.contains(name) ? "has a disk" : "was changed since") +
+                 "; it stays until `rootstock machine remove " + name + "`");
+        } else if (object.starts_with("volume/") && find_volume(name) != nullptr) {
+            keep(object);
+            note("volume " + name + " left the file; it stays with its data until `rootstock volume remove " + name + "`");
+        }
+    }
+
+    /// Decides about one field of something that exists, and tells so. True: it is to be changed.
+    bool file_wins(const std::string& object, const std::string& field, const std::string& file, const std::string& present) {
+        if (file == present) {
+            return false;
+        }
+        const std::string name = described(object);
+        if (applied_.is(object, field, file)) {
+            note(name + ": " + field + " was changed since to " + shown(present) + " and stays; the file still says " + shown(file) +
+                 " and counts again when that line changes");
+            return false;
+        }
+        show({"change", object, field, present, file, name + ": " + field + " " + shown(present) + " -> " + shown(file)});
+        return true;
+    }
+
+    static void set_field(fleet::MachineChange& change, const std::string& field, const fleet::NewMachine& wanted) {
+        if (field == "mac") {
+            change.macs = wanted.macs;
+        } else if (field == "image") {
+            change.image = wanted.image;
+        } else if (field == "mode") {
+            change.mode = wanted.mode;
+        } else {
+            change.address = wanted.address;
+        }
+    }
+
+    [[nodiscard]] bool was_removed_elsewhere(const std::string& object, const FieldValues& values) const { return applied_.are(object, values); }
+
+    void need_image(const std::string& name) {
+        if (images_.insert(name).second) { // told once
+            note("image " + name + " is not imported yet: rootstock image import FILE --name " + name);
+        }
+    }
+
+    void begin(const std::string& object, const FieldValues& values) {
+        planned_.insert(object);
+        append(plan_.applied, object, values);
+    }
+    void keep(const std::string& object) { append(plan_.applied, object, applied_.values(object)); }
+
+    [[nodiscard]] const images::VolumeRow* find_volume(const std::string& name) const {
+        const auto at =
+            std::find_if(actual_.volumes.begin(), actual_.volumes.end(), [&](const images::VolumeRow& volume) { return volume.name == name; });
+        return at == actual_.volumes.end() ? nullptr : &*at;
+    }
+
+    /// "machine/lab1-07" -> "machine lab1-07".
+    static std::string described(std::string object) {
+        object[object.find('/')] = ' ';
+        return object;
+    }
+    static std::string shown(const std::string& value) { return value.empty() ? "none" : value; }
+
+    void show(PlannedChange change) { plan_.changes.push_back(std::move(change)); }
+    void note(std::string text) { plan_.notes.push_back(std::move(text)); }
+    template <class Action> void step(const std::string& object, Action action) { plan_.steps.push_back({object, std::move(action)}); }
+
+    const Config& config_;
+    const AppliedValues applied_;
+    const Actual& actual_;
+    std::set<std::string> images_;    // imported, or already told to be missing
+    std::set<std::string> with_disk_; // machines
+    std::set<std::string> planned_;
+    Plan plan_;
+};
+
+std::string text_of(const std::optional<Ipv4>& address) { return address ? address->text() : "none"; }
+
+std::string text_of(const std::optional<std::pair<Ipv4, Ipv4>>& range) {
+    return range ? range->first.text() + " - " + range->second.text() : "default";
+}
+
+std::string text_of(const std::vector<Ipv4>& addresses) {
+    std::vector<std::string> texts;
+    for (const Ipv4 address : addresses) {
+        texts.push_back(address.text());
+    }
+    return texts.empty() ? "none" : join(texts, ", ");
+}
+
+std::string text_of(DhcpMode mode) { return mode == DhcpMode::server ? "server" : mode == DhcpMode::proxy ? "proxy" : "off"; }
+
+std::string text_of(const Config& config) { // [unknown] action
+    switch (config.unknown) {
+    case UnknownAction::wait:
+        return "wait";
+    case UnknownAction::local_disk:
+        return "local-disk";
+    case UnknownAction::ignore:
+        return "ignore";
+    case UnknownAction::image:
+        return "image:" + config.unknown_image;
+    }
+    return {};
+}
+
+} // namespace
+
+Plan make_plan(const Config& config, const std::vector<fleet::AppliedValue>& applied, const Actual& actual) {
+    return Planner(config, applied, actual).run();
+}
+
+std::vector<std::string> restart_notes(const Config& running, const Config& file) {
+    std::vector<std::string> notes;
+    const auto compare = [&notes](const char* key, const std::string& before, const std::string& after) {
+        if (before != after) {
+            notes.push_back(std::string(key) + " " + (before.empty() ? "none" : before) + " -> " + (after.empty() ? "none" : after) + " takes a restart");
+        }
+    };
+    compare("[server] interface", running.server.interface, file.server.interface);
+    compare("[server] data", running.server.data, file.server.data);
+    compare("[server] name", running.server.name, file.server.name);
+    compare("[server] loaders", running.server.loaders, file.server.loaders);
+    compare("[dhcp] mode", text_of(running.dhcp.mode), text_of(file.dhcp.mode));
+    compare("[dhcp] range", text_of(running.dhcp.range), text_of(file.dhcp.range));
+    compare("[dhcp] router", text_of(running.dhcp.router), text_of(file.dhcp.router));
+    compare("[dhcp] dns", text_of(running.dhcp.dns), text_of(file.dhcp.dns));
+    compare("[dhcp] domain", running.dhcp.domain, file.dhcp.domain);
+    compare("[dhcp] lease", std::to_string(running.dhcp.lease.count()) + "s", std::to_string(file.dhcp.lease.count()) + "s");
+    compare("[http] port", std::to_string(running.http_port), std::to_string(file.http_port));
+    compare("[iscsi] port", std::to_string(running.iscsi_port), std::to_string(file.iscsi_port));
+    compare("[iscsi] iqn_prefix", running.iqn_prefix, file.iqn_prefix);
+    compare("[boot] chain", running.always_chain ? "always" : "auto", file.always_chain ? "always" : "auto");
+    compare("[unknown] action", text_of(running), text_of(file));
+    return notes;
+}
+
+} // namespace rootstock::app

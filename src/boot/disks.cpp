@@ -1,0 +1,341 @@
+#include "boot/disks.hpp"
+
+#include "boot/limits.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace rootstock::boot {
+
+namespace {
+
+using iscsi::EndReason;
+using iscsi::LoginStatus;
+using Kind = Names::TargetName::Kind;
+
+/// iPXE's sessions have an ISID of the enterprise number of Fen Systems (10019) and two random
+/// bytes; Linux (00:02:3d), Windows (40:00:01:37) and all others have their own.
+bool is_ipxe(const iscsi::Isid& isid) {
+    constexpr std::array<std::uint8_t, 4> fen_systems = {0x40, 0x00, 0x27, 0x23};
+    return std::equal(fen_systems.begin(), fen_systems.end(), isid.begin());
+}
+
+bool has_logged_in(const fleet::Boot& boot) {
+    return std::any_of(boot.stages.begin(), boot.stages.end(), [](const fleet::StageTime& stage) {
+        return stage.stage >= fleet::Stage::login;
+    });
+}
+
+images::OverlayKind overlay_kind(fleet::Mode mode) {
+    return mode == fleet::Mode::reset ? images::OverlayKind::reset
+                                      : images::OverlayKind::persistent;
+}
+
+} // namespace
+
+/// Reports a session's progress to its boot record. Nothing here blocks: the registry writes stages
+/// lazily.
+class Disks::Lease final : public iscsi::SessionLease {
+  public:
+    Lease(Disks& disks, SessionId id, fleet::BootId boot, bool by_os)
+        : disks_(disks), id_(id), boot_(boot), by_os_(by_os) {}
+    ~Lease() override { disks_.session_over(id_); }
+
+    void started(std::function<void(EndReason)> end) override {
+        disks_.sessions_.started(id_, std::move(end));
+        disks_.end_fenced(); // the machine may have been replaced since open()
+    }
+    void first_read() override { stage(fleet::Stage::first_read); }
+    void first_write() override {
+        if (by_os_) {
+            stage(fleet::Stage::running);
+        }
+    }
+
+  private:
+    void stage(fleet::Stage stage) {
+        if (boot_ != 0) {
+            disks_.registry_.boot_stage(boot_, stage, {});
+        }
+    }
+
+    Disks& disks_;
+    const SessionId id_;
+    const fleet::BootId boot_;
+    const bool by_os_;
+};
+
+Disks::Disks(
+    Names names, fleet::Registry& registry, images::Store& store, Log& log, const Clock& clock)
+    : names_(std::move(names)), registry_(registry), store_(store), log_(log), clock_(clock),
+      open_disks_(clock), listening_(registry.listen([this](const fleet::Change& change) {
+          if (change.kind == fleet::Change::Kind::machine_replaced ||
+              change.kind == fleet::Change::Kind::machine_removed ||
+              change.kind == fleet::Change::Kind::machine_changed) {
+              end_fenced();
+          }
+      })) {}
+
+Disks::~Disks() {
+    listening_.reset();
+}
+
+// --- who may log in
+
+Disks::Login Disks::find_initiator(std::string_view initiator) const {
+    Login login;
+    login.view = registry_.view();
+    if (const auto name = names_.parse_initiator(initiator)) {
+        const fleet::Machine* machine = login.view->find(name->machine);
+        if (machine != nullptr && machine->generation == name->generation) {
+            login.machine = machine;
+        }
+    }
+    return login;
+}
+
+Result<Disks::Login, LoginStatus> Disks::check_machine(const iscsi::LoginRequest& request,
+                                                       const std::string& name) const {
+    Login login = find_initiator(request.initiator_name);
+    if (login.view->find(name) == nullptr) {
+        return LoginStatus::not_found;
+    }
+    if (login.machine == nullptr || login.machine->name != name) {
+        const auto older = names_.parse_initiator(request.initiator_name);
+        const bool fenced = older && older->machine == name;
+        log_.warning(fenced ? "boot.login.fenced" : "boot.login.refused",
+                     {{"machine", name},
+                      {"initiator", fleet::plain_text(request.initiator_name)},
+                      {"address", request.remote_address}});
+        return LoginStatus::authorization_failure;
+    }
+    return login;
+}
+
+bool Disks::may_use(const images::VolumeRow& volume, std::string_view initiator) const {
+    const Login login = find_initiator(initiator);
+    return std::any_of(
+        volume.initiators.begin(), volume.initiators.end(), [&](const std::string& allowed) {
+            return allowed == "*" || allowed == initiator ||
+                   (login.machine != nullptr && allowed == login.machine->name);
+        });
+}
+
+Result<iscsi::Authentication, LoginStatus> Disks::authorize(const iscsi::LoginRequest& request) {
+    if (request.target_name.empty()) {
+        return iscsi::Authentication{}; // discovery: discover() lists only what this initiator may
+                                        // use
+    }
+    const auto target = names_.parse_target(request.target_name);
+    if (!target) {
+        return LoginStatus::not_found;
+    }
+    iscsi::Authentication authentication;
+    if (target->kind == Kind::machine) {
+        const auto login = check_machine(request, target->name);
+        if (!login) {
+            return login.error();
+        }
+        authentication.chap_required = true;
+    }
+    return authentication; // a volume's list is in the database: open() looks at it
+}
+
+std::optional<std::string> Disks::chap_secret(const iscsi::LoginRequest& request,
+                                              std::string_view user) {
+    const auto target = names_.parse_target(request.target_name);
+    const Login login = find_initiator(request.initiator_name);
+    if (!target || login.machine == nullptr) {
+        return std::nullopt;
+    }
+    const auto id = boot_of_chap_user(user, target->name);
+    const auto boot = id ? registry_.boot(*id) : std::nullopt;
+    if (!boot || boot->machine != login.machine->id ||
+        boot->generation != login.machine->generation || boot->chap_secret.empty() ||
+        boot->outcome == fleet::BootOutcome::refused) {
+        return std::nullopt;
+    }
+    return boot->chap_secret;
+}
+
+std::vector<iscsi::DiscoveredTarget> Disks::discover(const iscsi::LoginRequest& request) {
+    std::vector<iscsi::DiscoveredTarget> targets;
+    if (const Login login = find_initiator(request.initiator_name); login.machine != nullptr) {
+        targets.push_back({names_.machine_target(login.machine->name)});
+    }
+    for (const images::VolumeRow& volume : *volumes_.get()) {
+        if (may_use(volume, request.initiator_name)) {
+            targets.push_back({names_.volume_target(volume.name)});
+        }
+    }
+    return targets;
+}
+
+// --- what they get
+
+Result<iscsi::Target, LoginStatus> Disks::open(const iscsi::LoginRequest& request,
+                                               std::string_view chap_user) {
+    const auto target = names_.parse_target(request.target_name);
+    if (!target) {
+        return LoginStatus::not_found;
+    }
+    return target->kind == Kind::machine ? open_machine(request, target->name, chap_user)
+                                         : open_volume(request, target->name);
+}
+
+Result<iscsi::Target, LoginStatus> Disks::open_machine(const iscsi::LoginRequest& request,
+                                                       const std::string& name,
+                                                       std::string_view user) {
+    const Names::TargetName target{Kind::machine, name};
+    const auto disk = open_disks_.get(disk_identity(target));
+    std::lock_guard changing(disk->changing);
+    const auto login =
+        check_machine(request, name); // again: it may have been replaced since authorize()
+    if (!login) {
+        return login.error();
+    }
+    const fleet::Machine& machine = *login->machine;
+    const auto boot = boot_of_chap_user(user, name);
+    if (!boot) {
+        return LoginStatus::authorization_failure;
+    }
+    if (auto taken = take_over(machine, *boot, *disk); !taken) {
+        return taken.error();
+    }
+    if (!disk->unit) {
+        auto overlay = store_.open_machine_disk(name, machine.image, overlay_kind(machine.mode));
+        if (!overlay) {
+            log_.error(
+                "boot.disk.failed",
+                {{"machine", name}, {"image", machine.image}, {"reason", overlay.error().what}});
+            registry_.boot_ended(*boot, fleet::BootOutcome::failed, overlay.error().what);
+            return LoginStatus::target_error;
+        }
+        OpenDisks::opened(*disk, disk_identity(target), *overlay);
+    }
+    registry_.boot_stage(*boot, fleet::Stage::login, request.remote_address);
+    if (!is_ipxe(request.isid)) {
+        registry_.boot_stage(*boot, fleet::Stage::os_login, request.remote_address);
+    }
+    {
+        std::lock_guard lock(mutex_);
+        last_login_[machine.id] = *boot;
+    }
+    return make_target(request, target, *login, *boot, *disk);
+}
+
+/// `boot` is about to use the disk: a newer one than the last ends that one's sessions, and in mode
+/// reset throws its overlay away.
+Result<void, LoginStatus>
+Disks::take_over(const fleet::Machine& machine, fleet::BootId boot, OpenDisk& disk) {
+    const fleet::BootId last = last_login(machine);
+    if (boot == last) {
+        return {};
+    }
+    if (boot < last) {
+        log_.warning("boot.login.superseded",
+                     {{"machine", machine.name}, {"boot", boot}, {"newer_boot", last}});
+        return LoginStatus::authorization_failure;
+    }
+    const auto older = SessionTable::on_disk({Kind::machine, machine.name});
+    if (!sessions_.end(older, EndReason::replaced_by_newer).empty()) {
+        log_.info("boot.login.newer",
+                  {{"machine", machine.name}, {"boot", boot}, {"older_boot", last}});
+    }
+    if (!sessions_.wait_until_gone(older, session_end_max)) {
+        log_.error("boot.login.older_stays",
+                   {{"machine", machine.name}, {"boot", boot}, {"older_boot", last}});
+        return LoginStatus::service_unavailable;
+    }
+    if (last != 0) {
+        registry_.boot_ended(
+            last, fleet::BootOutcome::ended, "boot " + std::to_string(boot) + " took over");
+    }
+    // Opened anew, because image and mode may have changed since.
+    auto ready = close({Kind::machine, machine.name}, disk);
+    if (ready && machine.mode == fleet::Mode::reset) {
+        ready = store_.remove_machine_disk(machine.name);
+    }
+    if (!ready) {
+        log_.error("boot.disk.failed",
+                   {{"machine", machine.name}, {"boot", boot}, {"reason", ready.error().what}});
+        registry_.boot_ended(boot, fleet::BootOutcome::failed, ready.error().what);
+        return LoginStatus::target_error;
+    }
+    return {};
+}
+
+Result<iscsi::Target, LoginStatus> Disks::open_volume(const iscsi::LoginRequest& request,
+                                                      const std::string& name) {
+    const Names::TargetName target{Kind::volume, name};
+    const auto disk = open_disks_.get(disk_identity(target));
+    std::lock_guard changing(disk->changing);
+    const auto rows = store_.volumes();
+    if (!rows) {
+        log_.error("boot.volume.failed", {{"volume", name}, {"reason", rows.error().what}});
+        return LoginStatus::target_error;
+    }
+    const auto row = std::find_if(rows->begin(), rows->end(), [&](const images::VolumeRow& volume) {
+        return volume.name == name;
+    });
+    if (row == rows->end()) {
+        return LoginStatus::not_found;
+    }
+    if (!may_use(*row, request.initiator_name)) {
+        log_.warning("boot.volume.refused",
+                     {{"volume", name},
+                      {"initiator", fleet::plain_text(request.initiator_name)},
+                      {"address", request.remote_address}});
+        return LoginStatus::authorization_failure;
+    }
+    if (!disk->unit) {
+        auto overlay = store_.open_volume_disk(name);
+        if (!overlay) {
+            log_.error("boot.volume.failed", {{"volume", name}, {"reason", overlay.error().what}});
+            return LoginStatus::target_error;
+        }
+        OpenDisks::opened(*disk, disk_identity(target), *overlay);
+    }
+    return make_target(request, target, find_initiator(request.initiator_name), 0, *disk);
+}
+
+iscsi::Target Disks::make_target(const iscsi::LoginRequest& request,
+                                 Names::TargetName name,
+                                 const Login& login,
+                                 fleet::BootId boot,
+                                 const OpenDisk& disk) {
+    Session session;
+    session.disk = std::move(name);
+    session.target = request.target_name;
+    session.initiator = request.initiator_name;
+    session.address = request.remote_address;
+    session.portal = request.portal_address;
+    session.isid = request.isid;
+    if (login.machine != nullptr) {
+        session.machine = login.machine->id;
+        session.generation = login.machine->generation;
+    }
+    session.boot = boot;
+    session.since = clock_.wall();
+    iscsi::Target target;
+    target.units.push_back({0, disk.unit});
+    session.id = sessions_.add(session);
+    target.lease = std::make_unique<Lease>(*this, session.id, boot, !is_ipxe(request.isid));
+    tell(session);
+    return target;
+}
+
+/// The newest boot of the present PC that had the disk: from the boot records after a restart.
+fleet::BootId Disks::last_login(const fleet::Machine& machine) {
+    {
+        std::lock_guard lock(mutex_);
+        if (const auto known = last_login_.find(machine.id); known != last_login_.end()) {
+            return known->second;
+        }
+    }
+    const auto boots = registry_.boots(machine.id, std::numeric_limits<std::size_t>::max());
+    const auto newest = std::find_if(boots.begin(), boots.end(), has_logged_in);
+    return newest == boots.end() ? 0 : newest->id;
+}
+
+} // namespace rootstock::boot

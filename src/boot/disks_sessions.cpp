@@ -1,0 +1,94 @@
+// Disks, third part: the sessions' end: over, ended by hand, fenced, no longer allowed.
+#include "boot/disks.hpp"
+
+#include <algorithm>
+
+namespace rootstock::boot {
+
+namespace {
+
+using iscsi::EndReason;
+using Kind = Names::TargetName::Kind;
+
+} // namespace
+
+void Disks::session_over(SessionId id) {
+    const auto session = sessions_.remove(id);
+    if (!session) {
+        return;
+    }
+    open_disks_.touch(disk_identity(session->disk));
+    tell(*session);
+}
+
+void Disks::on_session_change(std::function<void(const Session&)> listener) {
+    std::lock_guard lock(listener_mutex_);
+    session_changed_ = std::move(listener);
+}
+
+void Disks::tell(const Session& session) {
+    std::lock_guard lock(listener_mutex_);
+    if (session_changed_) {
+        session_changed_(session);
+    }
+}
+
+bool Disks::end_session(SessionId id) {
+    return !sessions_
+                .end([id](const Session& session) { return session.id == id; },
+                     EndReason::target_removed)
+                .empty() ||
+           sessions_.find(id).has_value();
+}
+
+/// Ends the sessions of PCs that are no longer a machine's present one.
+void Disks::end_fenced() {
+    const auto view = registry_.view();
+    const auto is_fenced = [&](const Session& session) {
+        if (!session.machine) {
+            return false;
+        }
+        const fleet::Machine* machine = view->find(*session.machine);
+        return machine == nullptr || machine->generation != session.generation;
+    };
+    {
+        std::lock_guard lock(mutex_);
+        std::erase_if(last_login_,
+                      [&](const auto& entry) { return view->find(entry.first) == nullptr; });
+    }
+    for (const Session& session : sessions_.end(is_fenced, EndReason::fenced)) {
+        log_.info("boot.session.fenced",
+                  {{"target", session.target},
+                   {"initiator", session.initiator},
+                   {"address", session.address}});
+        if (session.boot != 0) {
+            registry_.boot_ended(session.boot,
+                                 fleet::BootOutcome::ended,
+                                 "its PC was replaced or its machine removed");
+        }
+    }
+}
+
+Result<void> Disks::refresh_volumes() {
+    auto rows = store_.volumes();
+    if (!rows) {
+        return rows.error();
+    }
+    volumes_.publish(*rows);
+    const auto no_longer_allowed = [&](const Session& session) {
+        if (session.disk.kind != Kind::volume) {
+            return false;
+        }
+        const auto row = std::find_if(rows->begin(), rows->end(), [&](const auto& volume) {
+            return volume.name == session.disk.name;
+        });
+        return row == rows->end() || !may_use(*row, session.initiator);
+    };
+    for (const Session& session : sessions_.end(no_longer_allowed, EndReason::target_removed)) {
+        log_.info("boot.session.not_allowed",
+                  {{"target", session.target}, {"initiator", session.initiator}});
+    }
+    return {};
+}
+
+} // namespace rootstock::boot

@@ -1,0 +1,76 @@
+// rootstock volume create|list|remove
+#include "cli/options.hpp"
+#include "cli/output.hpp"
+#include "cli/table.hpp"
+
+#include <CLI/CLI.hpp>
+
+namespace rootstock::cli {
+
+namespace json = boost::json;
+
+namespace {
+constexpr const char* volumes_url = "/api/v1/volumes";
+
+struct NewVolume {
+    std::string name, size;
+    std::vector<std::string> initiators;
+};
+
+void add_create(CLI::App& group, Options& options, Action& chosen) {
+    auto* command = group.add_subcommand("create", "make a writable disk that is no boot disk");
+    command->footer("Example: rootstock volume create data --size 10G --initiator lab1-07");
+    auto given = std::make_shared<NewVolume>();
+    command->add_option("NAME", given->name, "the volume; its target is IQN_PREFIX:volume.NAME")->required();
+    command->add_option("--size", given->size, "such as 512M, 10G, 1T")->required();
+    command->add_option("--initiator", given->initiators, "who may log in: an initiator name, a machine name, or * for anyone (may be repeated)");
+    command->callback([&options, &chosen, given] {
+        chosen = [&options, given] {
+            const json::object body{{"name", given->name}, {"size", given->size}, {"initiators", array_of(given->initiators)}};
+            return run_request(
+                options, [&body](Client& client) { return client.post(volumes_url, body); },
+                [](const json::value& volume) {
+                    print("volume " + text_of(volume, "name") + " made: " + size_of(volume, "size_bytes") + ", " + text_of(volume, "target") + "\n");
+                });
+        };
+    });
+}
+} // namespace
+
+void add_volume_commands(CLI::App& app, Options& options, Action& chosen) {
+    auto* group = app.add_subcommand("volume", "volumes: create, list, remove");
+    group->require_subcommand(1);
+    group->footer("Example: rootstock volume list");
+    add_create(*group, options, chosen);
+
+    auto* list = group->add_subcommand("list", "all volumes");
+    list->footer("Example: rootstock volume list --json");
+    list->callback([&options, &chosen] {
+        chosen = [&options] {
+            return run_request(
+                options, [](Client& client) { return client.get(volumes_url); },
+                [](const json::value& answer) {
+                    Table table({"NAME", "SIZE", "INITIATORS", "SESSIONS", "TARGET"});
+                    for (const json::value& volume : list_of(answer, "volumes")) {
+                        table.add({text_of(volume, "name"), size_of(volume, "size_bytes"), words_of(volume, "initiators"), text_of(volume, "sessions"),
+                                   text_of(volume, "target")});
+                    }
+                    print(table.empty() ? "No volumes. Make one: rootstock volume create NAME --size 10G\n" : table.text());
+                });
+        };
+    });
+
+    auto name = std::make_shared<std::string>();
+    auto* remove = group->add_subcommand("remove", "delete a volume and what is on it");
+    remove->add_option("NAME", *name, "the volume")->required();
+    remove->footer("Example: rootstock volume remove data");
+    remove->callback([&options, &chosen, name] {
+        chosen = [&options, name] {
+            return run_request(
+                options, [&name](Client& client) { return client.remove(std::string(volumes_url) + "/" + url_segment(*name)); },
+                [&name](const json::value&) { print("volume " + *name + " removed\n"); });
+        };
+    });
+}
+
+} // namespace rootstock::cli

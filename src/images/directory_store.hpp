@@ -1,0 +1,75 @@
+// DirectoryStore: the Store over a data directory, a Catalogue and the formats of this folder. store_images.cpp: images and masters;
+// store_disks.cpp: machines' disks and volumes; store.cpp: opening and closing.
+#pragma once
+
+#include "images/store.hpp"
+#include "images/store_layout.hpp"
+
+#include <map>
+#include <mutex>
+#include <shared_mutex>
+
+namespace rootstock::images {
+
+[[nodiscard]] inline Error not_found(const std::string& what) { return make_error(std::errc::no_such_file_or_directory, what); }
+[[nodiscard]] inline Error busy(const std::string& what) { return make_error(std::errc::device_or_resource_busy, what); }
+
+class DirectoryStore final : public Store {
+  public:
+    DirectoryStore(FileSystem& files, StoreLayout layout, std::unique_ptr<File> lock, Catalogue& catalogue, Log& log, const Clock& clock)
+        : files_(files), layout_(std::move(layout)), lock_(std::move(lock)), catalogue_(catalogue), log_(log), clock_(clock) {}
+
+    Result<ImageVersion> import(const std::string& source, const std::string& name, const ProgressCallback& progress) override;
+    Result<std::vector<ImageInfo>> images() override;
+    Result<void> remove_image(const std::string& name) override;
+
+    Result<std::shared_ptr<Overlay>> open_machine_disk(const std::string& machine, const std::string& image, OverlayKind kind) override;
+    Result<void> close_machine_disk(const std::string& machine) override { return close_slot("machine/" + machine); }
+    Result<void> remove_machine_disk(const std::string& machine) override;
+
+    Result<VolumeRow> create_volume(const std::string& name, std::uint64_t size_bytes, std::vector<std::string> initiators) override;
+    Result<void> set_volume_initiators(const std::string& name, std::vector<std::string> initiators) override;
+    Result<void> remove_volume(const std::string& name) override;
+    Result<std::vector<VolumeRow>> volumes() override { return catalogue_.volumes(); }
+    Result<std::shared_ptr<Overlay>> open_volume_disk(const std::string& name) override;
+    Result<void> close_volume_disk(const std::string& name) override { return close_slot("volume/" + name); }
+
+    void refresh_masters() override;
+    void close_all() override;
+
+  private:
+    /// One disk that may be open; its calls are serialised by its mutex.
+    struct Slot {
+        std::mutex mutex;
+        std::shared_ptr<Overlay> disk;
+
+        [[nodiscard]] bool in_use() const { return disk.use_count() > 1; }
+    };
+
+    std::shared_ptr<Slot> slot(const std::string& key);
+    Result<void> close_slot(const std::string& key);
+    Result<std::optional<OverlayRow>> overlay_of(const std::string& machine);
+    Result<VolumeRow> volume_named(const std::string& name);
+    Result<std::vector<std::string>> machines_on(const std::string& image);
+    Result<ImageVersion> current_version(const std::string& image);
+    Result<std::shared_ptr<Master>> master_of(const std::string& image, std::uint32_t number);
+    Error unusable_master(const ImageVersion& version, const Error& why);
+
+    Result<std::shared_ptr<Overlay>> open_existing(const OverlayRow& row);
+    Result<std::shared_ptr<Overlay>> open_reset(const OverlayRow& row, std::shared_ptr<Master> master);
+    Result<std::shared_ptr<Overlay>> create_overlay(const std::string& machine, const std::string& image, OverlayKind kind);
+    Result<void> remove_overlay_of(const OverlayRow& row);
+
+    FileSystem& files_;
+    StoreLayout layout_;
+    std::unique_ptr<File> lock_;
+    Catalogue& catalogue_;
+    Log& log_;
+    const Clock& clock_;
+    std::mutex mutex_; // slots_, masters_
+    std::map<std::string, std::shared_ptr<Slot>> slots_;          // "machine/NAME", "volume/NAME", "image/NAME"
+    std::map<std::string, std::shared_ptr<Master>> masters_;      // by file
+    std::shared_mutex dependence_; // shared: an overlay comes to depend on an image; exclusive: an image goes
+};
+
+} // namespace rootstock::images

@@ -1,0 +1,16 @@
+// Every bound that a disk image could try to exceed. A file beyond one of them is refused with its name; nothing here is reached by sound images.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace rootstock::images::limits {
+
+inline constexpr std::uint64_t virtual_size = std::uint64_t{64} << 40U;         // [MS-VHDX] 2.6.2.2: 64 TiB
+inline constexpr std::uint32_t log_bytes = std::uint32_t{64} << 20U;            // read into memory as a whole at replay
+inline constexpr std::uint32_t metadata_region_bytes = std::uint32_t{16} << 20U; // read into memory as a whole; real ones are 1 MiB
+inline constexpr std::uint64_t bat_bytes = std::uint64_t{257} << 20U;            // 64 TiB in blocks of 2 MiB
+inline constexpr std::uint32_t parent_locator_entries = 64;                      // four keys are defined
+inline constexpr std::size_t master_extents = std::size_t{4} << 20U;            // 96 MiB of map; an imported master has a handful
+
+} // namespace rootstock::images::limits

@@ -1,0 +1,38 @@
+// Overlays: the disk of one machine over one master. Both kinds keep every acknowledged write over the death of this process; the persistent
+// one also keeps every flushed write over power loss.
+//   persistent  a differencing VHDX ([MS-VHDX]), `PATH`, and while open `PATH.live`: the ownership of new sectors in a shared mapping, headed by
+//               the kernel's boot id (data first, then the bit, then the answer). Taken over on reopening under the same boot id.
+//   reset       a sparse raw file and a bitmap of owned sectors in a shared mapping; no journal, no sync.
+//   volume      a plain dynamic VHDX without a parent, with the same promises as persistent.
+#pragma once
+
+#include "images/master.hpp"
+
+namespace rootstock::images {
+
+/// A writable disk in the store. close() makes it clean (log empty, live map gone); dropping the last pointer without it is what a crash does.
+class Overlay : public block::BlockDevice {
+  public:
+    virtual Result<void> close() = 0;
+    /// Space that the disk takes in the store, metadata included.
+    [[nodiscard]] virtual std::uint64_t allocated_bytes() = 0;
+    /// Writes that would make it own more guest data than this end with IoError::quota; 0: no limit.
+    virtual void set_quota(std::uint64_t quota_bytes) = 0;
+};
+
+/// New, empty differencing VHDX over `master` (parent locator: relative, absolute; parent_linkage = its DataWriteGuid). Durable when it returns.
+[[nodiscard]] Result<void> create_persistent_overlay(FileSystem& files, const std::string& path, const Master& master);
+[[nodiscard]] Result<std::shared_ptr<Overlay>> open_persistent_overlay(FileSystem& files, const std::string& path,
+                                                                       std::shared_ptr<Master> master);
+
+[[nodiscard]] Result<void> create_reset_overlay(FileSystem& files, const std::string& path, const Master& master);
+/// errc::state_not_recoverable when the host went down since it was made: its contents are gone, remove it and create it again.
+[[nodiscard]] Result<std::shared_ptr<Overlay>> open_reset_overlay(FileSystem& files, const std::string& path, std::shared_ptr<Master> master);
+
+[[nodiscard]] Result<void> create_volume(FileSystem& files, const std::string& path, std::uint64_t size_bytes);
+[[nodiscard]] Result<std::shared_ptr<Overlay>> open_volume(FileSystem& files, const std::string& path);
+
+/// Removes the file and what lies beside it (.live, bitmap).
+[[nodiscard]] Result<void> remove_disk(FileSystem& files, const std::string& path);
+
+} // namespace rootstock::images

@@ -1,0 +1,79 @@
+#include "images/directory_store.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace rootstock::images {
+namespace {
+
+Result<std::set<std::string>> files_with_rows(Catalogue& catalogue) {
+    std::set<std::string> known;
+    const Result<std::vector<ImageVersion>> versions = catalogue.versions();
+    const Result<std::vector<OverlayRow>> overlays = catalogue.overlays();
+    const Result<std::vector<VolumeRow>> volumes = catalogue.volumes();
+    if (!versions || !overlays || !volumes) {
+        return !versions ? versions.error() : !overlays ? overlays.error() : volumes.error();
+    }
+    const auto note = [&](const auto& row) { known.insert(row.file); };
+    std::for_each(versions->begin(), versions->end(), note);
+    std::for_each(overlays->begin(), overlays->end(), note);
+    std::for_each(volumes->begin(), volumes->end(), note);
+    return known;
+}
+
+} // namespace
+
+std::shared_ptr<DirectoryStore::Slot> DirectoryStore::slot(const std::string& key) {
+    std::lock_guard lock(mutex_);
+    std::shared_ptr<Slot>& found = slots_[key];
+    if (!found) {
+        found = std::make_shared<Slot>();
+    }
+    return found;
+}
+
+Result<void> DirectoryStore::close_slot(const std::string& key) {
+    const std::shared_ptr<Slot> mine = slot(key);
+    std::lock_guard one_at_a_time(mine->mutex);
+    if (!mine->disk) {
+        return {};
+    }
+    if (mine->in_use()) {
+        return busy("The disk " + key + " is in use. Switch the machine off, or end its sessions, first.");
+    }
+    return std::exchange(mine->disk, nullptr)->close();
+}
+
+void DirectoryStore::close_all() {
+    std::map<std::string, std::shared_ptr<Slot>> slots;
+    {
+        std::lock_guard lock(mutex_);
+        slots = slots_;
+    }
+    for (const auto& [key, each] : slots) {
+        std::lock_guard one_at_a_time(each->mutex);
+        if (const std::shared_ptr<Overlay> disk = std::exchange(each->disk, nullptr)) {
+            if (const Result<void> closed = disk->close(); !closed) {
+                log_.error("images.disk.not_closed", {{"disk", key}, {"reason", closed.error().what}});
+            }
+        }
+    }
+}
+
+Result<std::unique_ptr<Store>> open_store(FileSystem& files, const std::string& data, Catalogue& catalogue, Log& log, const Clock& clock) {
+    StoreLayout layout(files, data);
+    Result<std::unique_ptr<File>> lock = layout.prepare();
+    if (!lock) {
+        return lock.error();
+    }
+    const Result<std::set<std::string>> known = files_with_rows(catalogue);
+    if (!known) {
+        return known.error();
+    }
+    if (const Result<void> recovered = layout.recover(*known, log); !recovered) {
+        return recovered.error();
+    }
+    return std::unique_ptr<Store>(std::make_unique<DirectoryStore>(files, std::move(layout), std::move(*lock), catalogue, log, clock));
+}
+
+} // namespace rootstock::images

@@ -1,0 +1,54 @@
+// Store: the data directory's disks. Names them, opens each once, knows who depends on whom, removes only what nobody needs.
+// A restart finds half-done operations and rolls them back (temporary files, files without a row).
+// Threads: every call is thread-safe and may block. Calls that change one disk are serialised per disk.
+#pragma once
+
+#include "core/log.hpp"
+#include "images/catalogue.hpp"
+#include "images/import.hpp"
+#include "images/overlay.hpp"
+
+namespace rootstock::images {
+
+struct ImageInfo {
+    ImageVersion version;              // the current one
+    std::uint64_t stored_bytes = 0;    // occupied on disk
+    std::vector<std::string> machines; // whose overlays depend on any version of it
+};
+
+class Store {
+  public:
+    virtual ~Store() = default;
+
+    /// Imports `source` as the next version of `name` (1 when it is new). `name`: [a-z0-9][a-z0-9._-]{0,62}.
+    virtual Result<ImageVersion> import(const std::string& source, const std::string& name, const ProgressCallback& progress) = 0;
+    virtual Result<std::vector<ImageInfo>> images() = 0;
+    /// Refused while overlays depend on it, naming their machines.
+    virtual Result<void> remove_image(const std::string& name) = 0;
+
+    /// The machine's disk, created on the image's current version when there is none. The same object for all who have it open.
+    /// A persistent overlay stays on its version. A reset overlay lost to a reboot of the host is made anew.
+    virtual Result<std::shared_ptr<Overlay>> open_machine_disk(const std::string& machine, const std::string& image, OverlayKind kind) = 0;
+    /// Closes the disk cleanly; it is opened anew when it is wanted again. Refused while somebody else has it open; fine when nobody had.
+    virtual Result<void> close_machine_disk(const std::string& machine) = 0;
+    /// Throws the overlay away (reset mode at a new boot; `machine reset`; another image). The caller has ended the sessions: an open disk is refused.
+    virtual Result<void> remove_machine_disk(const std::string& machine) = 0;
+
+    virtual Result<VolumeRow> create_volume(const std::string& name, std::uint64_t size_bytes, std::vector<std::string> initiators) = 0;
+    virtual Result<void> set_volume_initiators(const std::string& name, std::vector<std::string> initiators) = 0;
+    virtual Result<void> remove_volume(const std::string& name) = 0; // an open one is refused
+    virtual Result<std::vector<VolumeRow>> volumes() = 0;
+    virtual Result<std::shared_ptr<Overlay>> open_volume_disk(const std::string& name) = 0;
+    virtual Result<void> close_volume_disk(const std::string& name) = 0; // as close_machine_disk()
+
+    /// Calls Master::refresh() of every open master. Blocks: off the shards, about once a second.
+    virtual void refresh_masters() = 0;
+
+    /// Closes every disk cleanly; for the planned stop.
+    virtual void close_all() = 0;
+};
+
+/// `data`: the data directory (images/, overlays/, volumes/ below it). Rolls back what a crash left half done.
+[[nodiscard]] Result<std::unique_ptr<Store>> open_store(FileSystem& files, const std::string& data, Catalogue& catalogue, Log& log, const Clock& clock);
+
+} // namespace rootstock::images

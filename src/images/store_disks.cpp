@@ -1,0 +1,223 @@
+#include "images/directory_store.hpp"
+
+#include <algorithm>
+
+namespace rootstock::images {
+
+// Machines
+
+Result<std::optional<OverlayRow>> DirectoryStore::overlay_of(const std::string& machine) {
+    const Result<std::vector<OverlayRow>> overlays = catalogue_.overlays();
+    if (!overlays) {
+        return overlays.error();
+    }
+    const auto found = std::find_if(overlays->begin(), overlays->end(), [&](const OverlayRow& row) { return row.machine == machine; });
+    return found == overlays->end() ? std::optional<OverlayRow>() : *found;
+}
+
+Result<std::shared_ptr<Overlay>> DirectoryStore::open_machine_disk(const std::string& machine, const std::string& image, OverlayKind kind) {
+    if (const Result<void> valid = check_store_name("A machine's name", machine); !valid) {
+        return valid.error();
+    }
+    const std::shared_ptr<Slot> mine = slot("machine/" + machine);
+    std::lock_guard one_at_a_time(mine->mutex);
+    const Result<std::optional<OverlayRow>> row = overlay_of(machine);
+    if (!row) {
+        return row.error();
+    }
+    const bool fits = *row && (*row)->image == image && (*row)->kind == kind;
+    if (fits && mine->disk) {
+        return mine->disk;
+    }
+    if (*row && !fits) {
+        if ((*row)->kind == OverlayKind::persistent || mine->in_use()) {
+            return busy("Machine " + machine + " has a disk over version " + std::to_string((*row)->version) + " of image " + (*row)->image +
+                        ", which is not what it is to boot now. Reset the machine to throw that disk away.");
+        }
+        mine->disk.reset();
+        if (const Result<void> removed = remove_overlay_of(**row); !removed) {
+            return removed.error();
+        }
+    }
+    Result<std::shared_ptr<Overlay>> disk = fits ? open_existing(**row) : create_overlay(machine, image, kind);
+    if (disk) {
+        mine->disk = *disk;
+    }
+    return disk;
+}
+
+Result<std::shared_ptr<Overlay>> DirectoryStore::open_existing(const OverlayRow& row) {
+    Result<std::shared_ptr<Master>> master = master_of(row.image, row.version);
+    if (!master) {
+        return master.error();
+    }
+    return row.kind == OverlayKind::persistent ? open_persistent_overlay(files_, layout_.path(row.file), std::move(*master))
+                                               : open_reset(row, std::move(*master));
+}
+
+/// What cannot be opened any more is made anew: nothing of it was to be kept for longer than a boot.
+Result<std::shared_ptr<Overlay>> DirectoryStore::open_reset(const OverlayRow& row, std::shared_ptr<Master> master) {
+    Result<std::shared_ptr<Overlay>> disk = open_reset_overlay(files_, layout_.path(row.file), master);
+    if (disk) {
+        return disk;
+    }
+    log_.info("images.overlay.made_anew", {{"machine", row.machine}, {"reason", disk.error().what}});
+    if (const Result<void> removed = remove_disk(files_, layout_.path(row.file)); !removed) {
+        return removed.error();
+    }
+    if (const Result<void> created = create_reset_overlay(files_, layout_.path(row.file), *master); !created) {
+        return created.error();
+    }
+    return open_reset_overlay(files_, layout_.path(row.file), std::move(master));
+}
+
+Result<std::shared_ptr<Overlay>> DirectoryStore::create_overlay(const std::string& machine, const std::string& image, OverlayKind kind) {
+    std::shared_lock image_stays(dependence_);
+    const Result<ImageVersion> version = current_version(image);
+    if (!version) {
+        return version.error();
+    }
+    const Result<std::shared_ptr<Master>> master = master_of(image, version->number);
+    if (!master) {
+        return master.error();
+    }
+    const OverlayRow row{machine, image, version->number, kind, overlay_file(machine, kind), clock_.wall()};
+    const std::string path = layout_.path(row.file);
+    if (kind == OverlayKind::reset) {
+        if (const Result<void> put = catalogue_.put_overlay(row); !put) {
+            return put.error();
+        }
+        return open_reset(row, *master);
+    }
+    if (files_.exists(path)) {
+        return make_error(std::errc::file_exists, path + " exists but is not in the catalogue. Move it away, then boot the machine again.");
+    }
+    Result<void> done = layout_.clear_new(row.file);
+    if (done) {
+        done = create_persistent_overlay(files_, path + std::string(new_suffix), **master);
+    }
+    if (done) {
+        done = catalogue_.put_overlay(row);
+    }
+    if (done) {
+        done = layout_.publish(row.file);
+    }
+    if (!done) {
+        return done.error();
+    }
+    return open_persistent_overlay(files_, path, *master);
+}
+
+Result<void> DirectoryStore::remove_machine_disk(const std::string& machine) {
+    const std::shared_ptr<Slot> mine = slot("machine/" + machine);
+    std::lock_guard one_at_a_time(mine->mutex);
+    if (mine->in_use()) {
+        return busy("The disk of machine " + machine + " is in use. Switch the machine off, or end its sessions, first.");
+    }
+    const Result<std::optional<OverlayRow>> row = overlay_of(machine);
+    if (!row) {
+        return row.error();
+    }
+    mine->disk.reset();
+    return *row ? remove_overlay_of(**row) : Result<void>();
+}
+
+Result<void> DirectoryStore::remove_overlay_of(const OverlayRow& row) {
+    if (files_.exists(layout_.path(row.file))) {
+        if (Result<void> retired = layout_.retire(row.file); !retired) {
+            return retired;
+        }
+    }
+    if (Result<void> removed = catalogue_.remove_overlay(row.machine); !removed) {
+        const Result<void> back = layout_.bring_back(row.file); // if even that fails, the next start does it
+        return removed;
+    }
+    return layout_.remove_retired(row.file);
+}
+
+// Volumes
+
+Result<VolumeRow> DirectoryStore::create_volume(const std::string& name, std::uint64_t size_bytes, std::vector<std::string> initiators) {
+    if (const Result<void> valid = check_store_name("A volume's name", name); !valid) {
+        return valid.error();
+    }
+    const std::shared_ptr<Slot> mine = slot("volume/" + name);
+    std::lock_guard one_at_a_time(mine->mutex);
+    const VolumeRow row{name, size_bytes, volume_file(name), std::move(initiators), clock_.wall()};
+    if (volume_named(name) || files_.exists(layout_.path(row.file))) {
+        return make_error(std::errc::file_exists, "There is a volume " + name + " already. Choose another name, or remove that one.");
+    }
+    Result<void> done = layout_.clear_new(row.file);
+    if (done) {
+        done = images::create_volume(files_, layout_.path(row.file) + std::string(new_suffix), size_bytes);
+    }
+    if (done) {
+        done = catalogue_.put_volume(row);
+    }
+    if (done) {
+        done = layout_.publish(row.file);
+    }
+    return done ? Result<VolumeRow>(row) : Result<VolumeRow>(done.error());
+}
+
+Result<VolumeRow> DirectoryStore::volume_named(const std::string& name) {
+    const Result<std::vector<VolumeRow>> rows = catalogue_.volumes();
+    if (!rows) {
+        return rows.error();
+    }
+    const auto found = std::find_if(rows->begin(), rows->end(), [&](const VolumeRow& row) { return row.name == name; });
+    return found == rows->end() ? Result<VolumeRow>(not_found("There is no volume " + name + ".")) : *found;
+}
+
+Result<void> DirectoryStore::set_volume_initiators(const std::string& name, std::vector<std::string> initiators) {
+    const std::shared_ptr<Slot> mine = slot("volume/" + name);
+    std::lock_guard one_at_a_time(mine->mutex);
+    Result<VolumeRow> row = volume_named(name);
+    if (!row) {
+        return row.error();
+    }
+    row->initiators = std::move(initiators);
+    return catalogue_.put_volume(*row);
+}
+
+Result<void> DirectoryStore::remove_volume(const std::string& name) {
+    const std::shared_ptr<Slot> mine = slot("volume/" + name);
+    std::lock_guard one_at_a_time(mine->mutex);
+    const Result<VolumeRow> row = volume_named(name);
+    if (!row) {
+        return row.error();
+    }
+    if (mine->in_use()) {
+        return busy("Volume " + name + " is in use. End its sessions first.");
+    }
+    mine->disk.reset();
+    if (files_.exists(layout_.path(row->file))) {
+        if (Result<void> retired = layout_.retire(row->file); !retired) {
+            return retired;
+        }
+    }
+    if (Result<void> removed = catalogue_.remove_volume(name); !removed) {
+        const Result<void> back = layout_.bring_back(row->file); // if even that fails, the next start does it
+        return removed;
+    }
+    return layout_.remove_retired(row->file);
+}
+
+Result<std::shared_ptr<Overlay>> DirectoryStore::open_volume_disk(const std::string& name) {
+    const std::shared_ptr<Slot> mine = slot("volume/" + name);
+    std::lock_guard one_at_a_time(mine->mutex);
+    const Result<VolumeRow> row = volume_named(name);
+    if (!row) {
+        return row.error();
+    }
+    if (!mine->disk) {
+        Result<std::shared_ptr<Overlay>> disk = open_volume(files_, layout_.path(row->file));
+        if (!disk) {
+            return disk;
+        }
+        mine->disk = std::move(*disk);
+    }
+    return mine->disk;
+}
+
+} // namespace rootstock::images

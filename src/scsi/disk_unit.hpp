@@ -1,0 +1,117 @@
+// DiskUnit: the device server that logical_unit.hpp promises; inside the scsi folder the handlers see it whole.
+// Threads: everything is thread-safe. The fast path reads three relaxed atomics (attentions of the nexus, `guarded_`, mode flags) and takes
+// no lock; reservations and the list of nexuses are under one mutex.
+#pragma once
+
+#include "scsi/logical_unit.hpp"
+#include "scsi/command_table.hpp"
+#include "scsi/mode_pages.hpp"
+#include "scsi/reservations.hpp"
+#include "scsi/unit_attention.hpp"
+
+#include <functional>
+#include <mutex>
+
+namespace rootstock::scsi {
+
+class DiskNexus final : public Nexus {
+  public:
+    DiskNexus(std::shared_ptr<DiskUnit> unit, NexusName name, std::vector<std::uint64_t> all_luns)
+        : name_(std::move(name)), all_luns_(std::move(all_luns)), unit_(std::move(unit)) {}
+    ~DiskNexus() override;
+
+    [[nodiscard]] const NexusName& name() const { return name_; }
+    [[nodiscard]] const std::vector<std::uint64_t>& all_luns() const { return all_luns_; }
+    [[nodiscard]] UnitAttentions& attentions() { return attentions_; }
+    void abort_tasks() { abort_epoch_.fetch_add(1, std::memory_order_release); }
+
+  private:
+    const NexusName name_;
+    const std::vector<std::uint64_t> all_luns_;
+    UnitAttentions attentions_;
+    std::shared_ptr<DiskUnit> unit_;
+};
+
+/// Sizes as CDBs count them.
+struct Shape {
+    std::uint64_t block_count = 0;
+    std::uint32_t block_size = 512;
+    std::uint32_t physical_block_size = 4096;
+    std::uint32_t discard_granularity = 0;
+
+    [[nodiscard]] std::uint32_t blocks(std::uint64_t bytes) const { return static_cast<std::uint32_t>(bytes / block_size); }
+    [[nodiscard]] bool thin() const { return discard_granularity != 0; }
+};
+
+class DiskUnit final : public LogicalUnit, public std::enable_shared_from_this<DiskUnit> {
+  public:
+    DiskUnit(std::shared_ptr<block::BlockDevice> device, Identity identity, std::shared_ptr<ReservationStore> store,
+             ReservationState reservations);
+
+    // LogicalUnit
+    [[nodiscard]] block::BlockDevice& device() override { return *device_; }
+    [[nodiscard]] std::shared_ptr<Nexus> attach(std::string_view initiator_port, std::uint16_t relative_target_port,
+                                                std::vector<std::uint64_t> all_luns, bool power_on) override;
+    [[nodiscard]] Step execute(Nexus& nexus, const Command& command) override;
+    [[nodiscard]] Step execute_with_data(Nexus& nexus, const Command& command, Bytes data_out) override;
+    [[nodiscard]] Response complete(Nexus& nexus, const Command& command, const BlockIo& io, const IoResult& result) override;
+    [[nodiscard]] IoResult perform(const BlockIo& io) override;
+    void reset() override;
+    void clear_task_set(const Nexus& by) override;
+    void capacity_changed() override;
+
+    // For the handlers.
+    [[nodiscard]] const Identity& identity() const { return identity_; }
+    [[nodiscard]] Shape shape() const {
+        Shape shape = shape_;
+        shape.block_count = block_count_.load(std::memory_order_relaxed);
+        return shape;
+    }
+    [[nodiscard]] std::uint32_t block_size() const { return shape_.block_size; }
+    [[nodiscard]] std::uint64_t block_count() const { return block_count_.load(std::memory_order_relaxed); }
+    [[nodiscard]] ModeState& modes() { return modes_; }
+    [[nodiscard]] bool write_protected() const { return read_only_ || modes_.software_write_protect(); }
+    [[nodiscard]] Response check_condition(const Sense& sense) const;
+
+    /// Whether a reservation of another nexus forbids such an access; RESERVE(6) forbids all of them.
+    [[nodiscard]] bool conflicts(const DiskNexus& nexus, Access access) const;
+    [[nodiscard]] bool keeps_reservations() const { return store_ != nullptr; }
+    [[nodiscard]] bool has_target_port(std::uint16_t relative_target_port) const;
+    /// Looks at the reservations under the lock.
+    void with_reservations(const std::function<void(const Reservations&)>& look) const;
+    [[nodiscard]] Step reserve_out(const DiskNexus& from, const ReserveOut& request);
+    /// RESERVE(6) and RELEASE(6).
+    [[nodiscard]] Status reserve_unit(const DiskNexus& from);
+    [[nodiscard]] Status release_unit(const DiskNexus& from);
+
+    /// Unit attention for every nexus but `by`.
+    void tell_all(Attention attention, const Nexus* by);
+    void forget(const DiskNexus& nexus);
+
+  private:
+    [[nodiscard]] Step run(DiskNexus& nexus, const Command& command, std::optional<Bytes> data_out);
+    [[nodiscard]] bool forbidden(const DiskNexus& nexus, const CommandRow& row) const;
+    void tell_all_locked(Attention attention, const Nexus* by);
+    void deliver(const ReserveOutcome& outcome);
+    void update_guarded();
+    [[nodiscard]] IoResult save_reservations();
+
+    const std::shared_ptr<block::BlockDevice> device_;
+    const Identity identity_;
+    const std::shared_ptr<ReservationStore> store_;
+    Shape shape_; // all but block_count never changes
+    std::atomic<std::uint64_t> block_count_;
+    const bool read_only_;
+    ModeState modes_;
+    std::atomic<bool> guarded_{false}; // some reservation is held: look closer
+
+    mutable std::mutex mutex_; // what follows
+    Reservations reservations_;
+    const DiskNexus* reserve6_holder_ = nullptr;
+    std::vector<DiskNexus*> nexuses_;
+
+    std::mutex atomic_io_mutex_; // COMPARE AND WRITE, ORWRITE: one at a time
+    std::mutex save_mutex_;      // one save at a time, so that the newest state is the last one written
+};
+
+} // namespace rootstock::scsi

@@ -1,0 +1,214 @@
+#!/usr/bin/env python3
+"""Runs libiscsi's conformance suite (iscsi-test-cu, package libiscsi-bin) against an iSCSI unit, one process per test.
+
+    iscsi_test_cu.py --server build/release/rootstock        # starts a server with volumes of its own, on a free port
+    iscsi_test_cu.py --url iscsi://10.0.0.1:3260/iqn.../0    # against a unit that is there; ITS CONTENTS ARE DESTROYED
+    iscsi_test_cu.py --server ... --only 'ProutReserve'      # a regular expression
+
+A test passes, is skipped by the suite, or fails (also: crashes, or takes longer than the time-out). expected.txt lists what may be skipped or
+fail, each with the reason. Everything else must pass; a listed failure that passes is a failure of the list. Exit code 0 only then.
+"""
+
+import argparse
+import concurrent.futures
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+TOOL = "iscsi-test-cu"
+SKIPPED_EXIT = 77  # what CTest is told when the suite is not installed
+EXPECTED = Path(__file__).with_name("expected.txt")
+IQN = "iqn.2026-01.net.rootstock.conformance"
+INITIATORS = [f"iqn.2026-01.net.rootstock.initiator:{number}" for number in (1, 2)]
+
+
+@dataclass
+class Outcome:
+    test: str
+    state: str  # pass, skip, fail
+    detail: str
+    seconds: float
+
+
+def list_tests():
+    """Names of three parts: FAMILY.SUITE.TEST. The families repeat the same tests; each is run once, under the first name."""
+    text = subprocess.run([TOOL, "--list"], capture_output=True, text=True, check=True).stdout
+    names, seen = [], set()
+    for name in re.findall(r"^\s*(\w+\.[\w-]+\.[\w-]+)\s*$", text, re.MULTILINE):
+        suite_and_test = name.partition(".")[2]
+        if suite_and_test not in seen:
+            seen.add(suite_and_test)
+            names.append(name)
+    return names
+
+
+def read_expected():
+    """{test: (state, reason)} from lines "state Suite.Test reason"."""
+    expected = {}
+    for number, line in enumerate(EXPECTED.read_text(encoding="utf-8").splitlines(), 1):
+        line = line.strip()
+        if not line or line.startswith("#"):
+            continue
+        state, test, reason = line.split(maxsplit=2)
+        if state not in ("skip", "fail"):
+            sys.exit(f"{EXPECTED}:{number}: a line starts with skip or fail")
+        expected[test] = (state, reason)
+    return expected
+
+
+def judge(returncode, output):
+    """What a run of one test says."""
+    summary = re.search(r"^\s*asserts\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)", output, re.MULTILINE)
+    tests = re.search(r"^\s*tests\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)", output, re.MULTILINE)
+    if not summary or not tests or returncode < 0:
+        return "fail", f"the suite ended with {returncode} and no summary"
+    if int(tests[2]) == 0:
+        return "fail", "no such test"
+    failed = int(tests[4]) or int(summary[4])
+    if failed:
+        lines = [line.strip() for line in output.splitlines() if "[FAILED]" in line or re.search(r"\d+\. \S+\.c:\d+", line)]
+        return "fail", "; ".join(lines[:4]) or f"{failed} assertions"
+    skipped = re.search(r"\[SKIPPED\]\s*(.*)", output)
+    return ("skip", skipped[1].strip()) if skipped else ("pass", "")
+
+
+def run_test(name, urls, timeout, log_folder):
+    command = [TOOL, "--dataloss", "--fail", "--verbose", "--test", name]
+    for option, initiator in zip(("-i", "-I"), INITIATORS):
+        command += [option, initiator]
+    started = time.monotonic()
+    try:
+        finished = subprocess.run(command + urls, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                                  timeout=timeout, check=False)
+        output = finished.stdout.decode(errors="replace")
+        state, detail = judge(finished.returncode, output)
+    except subprocess.TimeoutExpired as late:
+        output = (late.stdout or b"").decode(errors="replace")
+        state, detail = "fail", f"no end after {timeout} s"
+    if log_folder:
+        (log_folder / f"{name}.log").write_text(output, encoding="utf-8")
+    return Outcome(name.partition(".")[2], state, detail, time.monotonic() - started)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """A server of our own with `count` volumes, in a folder that is removed."""
+
+    def __init__(self, binary, count):
+        self.binary = binary
+        self.folder = Path(tempfile.mkdtemp(prefix="rootstock-conformance-"))
+        self.port = free_port()
+        volumes = "".join(f'[[volume]]\nname = "v{number}"\nsize = "64M"\ninitiators = ["*"]\n\n' for number in range(count))
+        self.config = self.folder / "rootstock.toml"
+        self.config.write_text(
+            f'[server]\ninterface = "lo"\ndata = "{self.folder}/data"\n\n[dhcp]\nmode = "off"\n\n'
+            f'[http]\nport = {free_port()}\n\n[iscsi]\nport = {self.port}\niqn_prefix = "{IQN}"\n\n{volumes}',
+            encoding="utf-8")
+        self.log = (self.folder / "server.log").open("wb")
+        self.process = subprocess.Popen([self.binary, "serve", "--config", self.config], stdout=self.log, stderr=self.log)
+        self.wait_until_it_serves()
+
+    def wait_until_it_serves(self):
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and self.process.poll() is None:
+            if " server.started " in self.last_words():
+                return
+            time.sleep(0.05)
+        self.stop()
+        sys.exit("the server does not start:\n" + self.last_words())
+
+    def last_words(self):
+        return (self.folder / "server.log").read_text(errors="replace")[-4000:]
+
+    def url(self, number):
+        return f"iscsi://127.0.0.1:{self.port}/{IQN}:volume.v{number}/0"
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            return self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+
+    def remove(self):
+        self.log.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def run_all(names, urls, options):
+    """`urls`: one unit per worker. Tests of one unit run one after the other, for they reserve and reset it."""
+    queue = list(reversed(names))
+    outcomes = []
+
+    def work(url):
+        while queue:
+            outcomes.append(run_test(queue.pop(), [url, url], options.timeout, options.logs))
+
+    with concurrent.futures.ThreadPoolExecutor(len(urls)) as pool:
+        for done in [pool.submit(work, url) for url in urls]:
+            done.result()
+    return sorted(outcomes, key=lambda outcome: outcome.test)
+
+
+def report(outcomes, expected, complete):
+    """Prints what needs a look; the number of surprises."""
+    surprises = []
+    for outcome in outcomes:
+        allowed, reason = expected.get(outcome.test, ("pass", ""))
+        if outcome.state != allowed:
+            surprises.append(f"{outcome.test}: expected {allowed}, was {outcome.state}: {outcome.detail or reason}")
+    if complete:
+        run = {outcome.test for outcome in outcomes}
+        surprises += [f"{test}: listed in {EXPECTED.name}, but not in the suite" for test in sorted(expected.keys() - run)]
+    count = {state: sum(outcome.state == state for outcome in outcomes) for state in ("pass", "skip", "fail")}
+    print(f"{len(outcomes)} tests: {count['pass']} passed, {count['skip']} skipped, {count['fail']} failed; {len(surprises)} not as expected")
+    print("\n".join(surprises))
+    return len(surprises)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--server", help="the rootstock binary")
+    target.add_argument("--url", action="append", help="a unit to test; more than one: in parallel")
+    parser.add_argument("--only", default="", help="run the tests whose name matches this regular expression")
+    parser.add_argument("--timeout", type=float, default=60, help="seconds per test")
+    parser.add_argument("--jobs", type=int, default=2, help="volumes tested in parallel, with --server")
+    parser.add_argument("--logs", type=Path, help="keep the output of each test here")
+    options = parser.parse_args()
+    if not shutil.which(TOOL):
+        print(f"{TOOL} is not installed (package libiscsi-bin)")
+        return SKIPPED_EXIT
+    if options.logs:
+        options.logs.mkdir(parents=True, exist_ok=True)
+    names = [name for name in list_tests() if re.search(options.only, name)]
+    server = Server(options.server, options.jobs) if options.server else None
+    urls = [server.url(number) for number in range(options.jobs)] if server else options.url
+    try:
+        outcomes = run_all(names, urls, options)
+        surprises = report(outcomes, read_expected(), not options.only)
+        if server and server.process.poll() is not None:
+            surprises += 1
+            print(f"the server ended by itself with {server.process.returncode}:\n{server.last_words()}")
+    finally:
+        if server:
+            server.stop()
+            server.remove()
+    return 1 if surprises else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

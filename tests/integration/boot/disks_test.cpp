@@ -1,0 +1,343 @@
+// Disks over the real database and the real store: who gets which disk, and what becomes of it.
+#include "boot/disks.hpp"
+#include "db/database.hpp"
+#include "support/catch.hpp"
+#include "support/temporary_folder.hpp"
+
+#include <atomic>
+#include <fstream>
+#include <thread>
+
+using namespace rootstock;
+using namespace rootstock::boot;
+using iscsi::EndReason;
+using iscsi::LoginStatus;
+
+namespace {
+
+const Mac pc = *Mac::parse("52:54:00:aa:00:07");
+const Mac new_pc = *Mac::parse("52:54:00:bb:00:07");
+const Ipv4 somewhere = *Ipv4::parse("10.20.0.107");
+constexpr iscsi::Isid ipxe_isid = {0x40, 0x00, 0x27, 0x23, 0x12, 0x34};
+constexpr iscsi::Isid linux_isid = {0x00, 0x02, 0x3d, 0x00, 0x00, 0x01};
+
+/// A data directory, and a server over it that can be started again.
+struct World {
+    World() {
+        std::ofstream image(folder.file("image.raw"), std::ios::binary);
+        const std::string block(512, 'M');
+        for (int i = 0; i < 4096; ++i) {
+            image.write(block.data(), static_cast<std::streamsize>(block.size()));
+        }
+        image.close();
+        start();
+        REQUIRE(store->import(folder.file("image.raw"),
+                              "debian12",
+                              [](const images::ImportProgress&) { return true; }));
+    }
+    ~World() { stop(); }
+
+    void start() {
+        auto opened = db::Database::open(folder.file("rootstock.db"), clock);
+        REQUIRE(opened);
+        database = std::move(*opened);
+        auto disks_store =
+            images::open_store(*files, folder.path(), database->images(), log, clock);
+        REQUIRE(disks_store);
+        store = std::move(*disks_store);
+        registry = std::make_unique<fleet::Registry>(database->fleet(), random, clock);
+        REQUIRE(registry->load());
+        disks = std::make_unique<Disks>(Names{}, *registry, *store, log, clock);
+        REQUIRE(disks->refresh_volumes());
+    }
+    void stop() {
+        if (disks) {
+            disks->close_all();
+        }
+        disks.reset();
+        registry.reset();
+        store.reset();
+        database.reset();
+    }
+
+    void assign(fleet::Mode mode) {
+        fleet::NewMachine machine;
+        machine.name = "lab1-07";
+        machine.macs = {pc};
+        machine.image = "debian12";
+        machine.mode = mode;
+        REQUIRE(registry->assign(machine, "test"));
+    }
+    fleet::Boot script(Mac mac = pc) {
+        auto boot = registry->begin_disk_boot(mac);
+        REQUIRE(boot);
+        return *boot;
+    }
+
+    test::TemporaryFolder folder;
+    SystemClock clock;
+    SystemRandom random;
+    NullLog log;
+    std::unique_ptr<images::FileSystem> files = images::make_posix_file_system();
+    std::unique_ptr<db::Database> database;
+    std::unique_ptr<images::Store> store;
+    std::unique_ptr<fleet::Registry> registry;
+    std::unique_ptr<Disks> disks;
+};
+
+iscsi::LoginRequest login_of(std::uint32_t generation, iscsi::Isid isid = ipxe_isid) {
+    iscsi::LoginRequest request;
+    request.initiator_name =
+        "iqn.2026-01.internal.rootstock:initiator." + std::to_string(generation) + ":lab1-07";
+    request.target_name = "iqn.2026-01.internal.rootstock:machine.lab1-07";
+    request.isid = isid;
+    request.remote_address = somewhere.text();
+    request.portal_address = "10.20.0.1:3260";
+    return request;
+}
+
+/// A session as the target holds it: ended from outside, it lets go of everything on another
+/// thread.
+struct LiveSession {
+    LiveSession(World& world, const iscsi::LoginRequest& request, const fleet::Boot& boot) {
+        auto opened = world.disks->open(request, chap_user("lab1-07", boot.id));
+        REQUIRE(opened);
+        target = std::move(*opened);
+        target.lease->started([this](EndReason reason) {
+            ended = reason;
+            end_thread = std::thread([this] {
+                target.units.clear();
+                target.lease.reset();
+            });
+        });
+    }
+    ~LiveSession() {
+        if (end_thread.joinable()) {
+            end_thread.join();
+        }
+    }
+    [[nodiscard]] block::BlockDevice& device() { return target.units.at(0).unit->device(); }
+    [[nodiscard]] char first_byte() {
+        ByteVector block(512);
+        REQUIRE(device().read(0, block));
+        return static_cast<char>(block[0]);
+    }
+    void write_first(char byte) {
+        REQUIRE(device().write(0, ByteVector(512, static_cast<std::uint8_t>(byte)), false));
+    }
+
+    iscsi::Target target;
+    std::optional<EndReason> ended;
+    std::thread end_thread;
+};
+
+std::vector<fleet::Stage> stages_of(const fleet::Boot& boot) {
+    std::vector<fleet::Stage> stages;
+    for (const fleet::StageTime& stage : boot.stages) {
+        stages.push_back(stage.stage);
+    }
+    return stages;
+}
+
+} // namespace
+
+TEST_CASE("Disks: who may log in to a machine's disk", "[boot][disks]") {
+    World world;
+    world.assign(fleet::Mode::persistent);
+    const auto boot = world.script();
+    const auto authorize = [&](iscsi::LoginRequest request) {
+        return world.disks->authorize(request);
+    };
+    REQUIRE(authorize(login_of(1)));
+    CHECK(authorize(login_of(1))->chap_required);
+    CHECK(authorize(login_of(2)).error() == LoginStatus::authorization_failure);
+    auto stranger = login_of(1);
+    stranger.initiator_name = "iqn.1993-08.org.debian:01:abcdef";
+    CHECK(authorize(stranger).error() == LoginStatus::authorization_failure);
+    auto elsewhere = login_of(1);
+    elsewhere.target_name = "iqn.2026-01.internal.rootstock:machine.lab1-08";
+    CHECK(authorize(elsewhere).error() == LoginStatus::not_found);
+    elsewhere.target_name = "iqn.2026-01.internal.rootstock:nonsense";
+    CHECK(authorize(elsewhere).error() == LoginStatus::not_found);
+
+    CHECK(world.disks->chap_secret(login_of(1), chap_user("lab1-07", boot.id)) == boot.chap_secret);
+    CHECK_FALSE(world.disks->chap_secret(login_of(1), chap_user("lab1-07", boot.id + 1)));
+    CHECK_FALSE(world.disks->chap_secret(login_of(1), "lab1-07"));
+    CHECK_FALSE(world.disks->chap_secret(stranger, chap_user("lab1-07", boot.id)));
+    CHECK(world.disks->open(login_of(1), "").error() == LoginStatus::authorization_failure);
+
+    CHECK(world.disks->discover(login_of(1)).size() == 1);
+    CHECK(world.disks->discover(stranger).empty());
+}
+
+TEST_CASE("Disks: a boot's sessions share one disk and write its record", "[boot][disks]") {
+    World world;
+    world.assign(fleet::Mode::persistent);
+    const auto boot = world.script();
+    LiveSession firmware(world, login_of(1), boot);
+    CHECK(firmware.first_byte() == 'M');
+    firmware.target.lease->first_read();
+    LiveSession system(world, login_of(1, linux_isid), boot);
+    CHECK(&system.device() == &firmware.device());
+    CHECK_FALSE(firmware.ended);
+    system.target.lease->first_write();
+    CHECK(world.disks->sessions().size() == 2);
+    const auto record = world.registry->boot(boot.id);
+    using fleet::Stage;
+    CHECK(stages_of(*record) ==
+          std::vector<Stage>{
+              Stage::script, Stage::login, Stage::first_read, Stage::os_login, Stage::running});
+    CHECK(record->outcome == fleet::BootOutcome::running);
+}
+
+TEST_CASE("Disks: a write of the firmware's session is no running system", "[boot][disks]") {
+    World world;
+    world.assign(fleet::Mode::persistent);
+    const auto boot = world.script();
+    LiveSession firmware(world, login_of(1), boot);
+    firmware.target.lease->first_write();
+    CHECK(world.registry->boot(boot.id)->outcome == fleet::BootOutcome::in_progress);
+}
+
+TEST_CASE("Disks: a newer boot takes the disk over, the older one cannot come back",
+          "[boot][disks]") {
+    World world;
+    world.assign(fleet::Mode::persistent);
+    const auto first = world.script();
+    LiveSession older(world, login_of(1, linux_isid), first);
+    older.write_first('W');
+    const auto second = world.script();
+    REQUIRE(second.id > first.id);
+    CHECK_FALSE(older.ended); // a script alone ends nothing
+    LiveSession newer(world, login_of(1), second);
+    CHECK(older.ended == EndReason::replaced_by_newer);
+    CHECK(newer.first_byte() == 'W');
+    CHECK(world.disks->open(login_of(1, linux_isid), chap_user("lab1-07", first.id)).error() ==
+          LoginStatus::authorization_failure);
+    CHECK(world.registry->boot(first.id)->outcome == fleet::BootOutcome::ended);
+}
+
+TEST_CASE("Disks: mode reset forgets at a new boot, keeps at a reconnect, also over a restart of "
+          "the server",
+          "[boot][disks]") {
+    World world;
+    world.assign(fleet::Mode::reset);
+    const auto first = world.script();
+    {
+        LiveSession firmware(world, login_of(1), first);
+        LiveSession system(world, login_of(1, linux_isid), first);
+        system.write_first('W');
+    }
+    {
+        LiveSession again(world, login_of(1, linux_isid), first);
+        CHECK(again.first_byte() == 'W');
+    }
+    world.stop();
+    world.start();
+    {
+        LiveSession again(world, login_of(1, linux_isid), first);
+        CHECK(again.first_byte() == 'W');
+    }
+    const auto second = world.script();
+    LiveSession anew(world, login_of(1), second);
+    CHECK(anew.first_byte() == 'M');
+}
+
+TEST_CASE("Disks: a replaced PC is cut off, and its successor has the disk", "[boot][disks]") {
+    World world;
+    world.assign(fleet::Mode::persistent);
+    const auto before = world.script();
+    LiveSession old(world, login_of(1, linux_isid), before);
+    old.write_first('W');
+    REQUIRE(world.registry->replace("lab1-07", new_pc, "test"));
+    CHECK(old.ended == EndReason::fenced);
+    CHECK(world.disks->authorize(login_of(1)).error() == LoginStatus::authorization_failure);
+    CHECK_FALSE(world.disks->chap_secret(login_of(1), chap_user("lab1-07", before.id)));
+    CHECK_FALSE(world.disks->chap_secret(login_of(2), chap_user("lab1-07", before.id)));
+    LiveSession successor(world, login_of(2), world.script(new_pc));
+    CHECK(successor.first_byte() == 'W');
+}
+
+TEST_CASE("Disks: a machine replaced between open and the start of its session is cut off as well",
+          "[boot][disks]") {
+    World world;
+    world.assign(fleet::Mode::persistent);
+    auto opened = world.disks->open(login_of(1), chap_user("lab1-07", world.script().id));
+    REQUIRE(opened);
+    REQUIRE(world.registry->replace("lab1-07", new_pc, "test"));
+    std::optional<EndReason> ended;
+    opened->lease->started([&](EndReason reason) { ended = reason; });
+    CHECK(ended == EndReason::fenced);
+}
+
+TEST_CASE(
+    "Disks: a thrown away disk is new at the next boot, and not for the system that ran on it",
+    "[boot][disks]") {
+    World world;
+    world.assign(fleet::Mode::persistent);
+    const auto first = world.script();
+    LiveSession running(world, login_of(1, linux_isid), first);
+    running.write_first('W');
+    REQUIRE(world.disks->discard_machine_disk("lab1-07"));
+    CHECK(running.ended == EndReason::target_removed);
+    CHECK_FALSE(world.disks->chap_secret(login_of(1), chap_user("lab1-07", first.id)));
+    LiveSession anew(world, login_of(1), world.script());
+    CHECK(anew.first_byte() == 'M');
+}
+
+TEST_CASE("Disks: a removed machine's sessions end", "[boot][disks]") {
+    World world;
+    world.assign(fleet::Mode::persistent);
+    LiveSession running(world, login_of(1), world.script());
+    REQUIRE(world.registry->remove("lab1-07", "test"));
+    CHECK(running.ended == EndReason::fenced);
+    CHECK(world.disks->authorize(login_of(1)).error() == LoginStatus::not_found);
+}
+
+TEST_CASE("Disks: what cannot be opened fails the boot, and its record says why", "[boot][disks]") {
+    World world;
+    fleet::NewMachine machine;
+    machine.name = "lab1-07";
+    machine.macs = {pc};
+    machine.image = "not-there";
+    REQUIRE(world.registry->assign(machine, "test"));
+    const auto boot = world.script();
+    CHECK(world.disks->open(login_of(1), chap_user("lab1-07", boot.id)).error() ==
+          LoginStatus::target_error);
+    const auto record = world.registry->boot(boot.id);
+    CHECK(record->outcome == fleet::BootOutcome::failed);
+    CHECK_THAT(record->reason, Catch::Contains("not-there"));
+}
+
+TEST_CASE("Disks: a volume is for those on its list", "[boot][disks]") {
+    World world;
+    world.assign(fleet::Mode::persistent);
+    REQUIRE(world.store->create_volume("data", 64 << 20, {"lab1-07"}));
+    REQUIRE(world.disks->refresh_volumes());
+    auto request = login_of(1, linux_isid);
+    request.target_name = "iqn.2026-01.internal.rootstock:volume.data";
+    REQUIRE(world.disks->authorize(request));
+    CHECK_FALSE(world.disks->authorize(request)->chap_required);
+    CHECK(world.disks->discover(request).size() == 2);
+    auto stranger = request;
+    stranger.initiator_name = "iqn.1993-08.org.debian:01:abcdef";
+    CHECK(world.disks->open(stranger, "").error() == LoginStatus::authorization_failure);
+    auto opened = world.disks->open(request, "");
+    REQUIRE(opened);
+    std::optional<EndReason> ended;
+    opened->lease->started([&](EndReason reason) { ended = reason; });
+    CHECK(world.disks->release_volume("data").error().code == std::errc::device_or_resource_busy);
+
+    REQUIRE(world.store->set_volume_initiators("data", {"iqn.1993-08.org.debian:01:abcdef"}));
+    REQUIRE(world.disks->refresh_volumes());
+    CHECK(ended == EndReason::target_removed);
+    opened->units.clear();
+    opened->lease.reset();
+    CHECK(world.disks->open(request, "").error() == LoginStatus::authorization_failure);
+    CHECK(world.disks->open(stranger, ""));
+    auto missing = request;
+    missing.target_name = "iqn.2026-01.internal.rootstock:volume.other";
+    CHECK(world.disks->open(missing, "").error() == LoginStatus::not_found);
+    REQUIRE(world.disks->release_volume("data"));
+    REQUIRE(world.store->remove_volume("data"));
+}

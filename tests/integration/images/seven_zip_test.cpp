@@ -1,0 +1,149 @@
+// 7-Zip, the independent reader of differencing VHDX, agrees with us on what an overlay holds.
+
+#include "images/import.hpp"
+#include "support/catch.hpp"
+#include "support/disk_trace.hpp"
+#include "support/temporary_folder.hpp"
+#include "support/vhdx_validator.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+using namespace rootstock;
+using namespace rootstock::test;
+
+namespace {
+
+bool have_seven_zip() {
+    const bool have = std::system("command -v 7zz >/dev/null 2>&1") == 0;
+    if (!have) {
+        WARN("7zz (package 7zip) is missing: nothing was compared");
+    }
+    return have;
+}
+
+/// Image and overlay as a store lays them out.
+struct Chain {
+    TemporaryFolder folder;
+    std::unique_ptr<images::FileSystem> files = images::make_posix_file_system();
+    std::string raw = folder.file("win11.raw");
+    std::string master = folder.file("images/win11/v0001.vhdx");
+    std::string overlay = folder.file("overlays/lab1-07.vhdx");
+
+    Chain() {
+        REQUIRE(files->make_directories(folder.file("images/win11")));
+        REQUIRE(files->make_directories(folder.file("overlays")));
+    }
+    /// A sparse raw file of `size` with the parent's pattern at `sectors`.
+    void make(std::uint64_t size, const std::vector<std::pair<std::uint64_t, std::uint64_t>>& sectors) const {
+        {
+            const auto file = files->open(raw, images::OpenMode::create_new);
+            REQUIRE(file);
+            REQUIRE((*file)->resize(size));
+            for (const auto& [first, count] : sectors) {
+                REQUIRE((*file)->write_at(first * model_sector, pattern(parent_tag, first, count)));
+            }
+        }
+        const auto imported = images::import_raw(*files, raw, master, [](const images::ImportProgress&) { return true; });
+        INFO((imported ? "" : imported.error().what));
+        REQUIRE(imported);
+        REQUIRE(images::create_persistent_overlay(*files, overlay, **images::open_master(*files, master, std::nullopt)));
+        // On Linux, 7-Zip takes the backslashes of a relative_path for a part of the file's name.
+        std::filesystem::create_symlink(master, folder.file("overlays/..\\images\\win11\\v0001.vhdx"));
+    }
+    [[nodiscard]] std::shared_ptr<images::Overlay> open() const {
+        auto parent = images::open_master(*files, master, std::nullopt);
+        REQUIRE(parent);
+        const auto disk = images::open_persistent_overlay(*files, overlay, *parent);
+        INFO((disk ? "" : disk.error().what));
+        REQUIRE(disk);
+        return *disk;
+    }
+    /// Calls visit(offset, bytes) with all that 7-Zip gives out; how much that was.
+    template <class Visit> std::uint64_t extract(Visit&& visit) const {
+        const std::string command = "7zz e -so -tVHDX '" + overlay + "' 2>'" + folder.file("7zz.log") + "'";
+        FILE* const pipe = ::popen(command.c_str(), "r");
+        REQUIRE(pipe != nullptr);
+        ByteVector piece(std::size_t{1} << 20U);
+        std::uint64_t offset = 0;
+        for (std::size_t got = 0; (got = std::fread(piece.data(), 1, piece.size(), pipe)) > 0; offset += got) {
+            visit(offset, Bytes(piece).first(got));
+        }
+        REQUIRE(::pclose(pipe) == 0);
+        return offset;
+    }
+};
+
+} // namespace
+
+TEST_CASE("7-Zip reads an overlay of many states as we do", "[images][7zip]") {
+    if (!have_seven_zip()) {
+        return;
+    }
+    constexpr std::uint64_t size = std::uint64_t{32} << 20U;
+    for (const std::uint64_t seed : {1U, 2U, 3U}) {
+        INFO("seed " << seed);
+        const Chain chain;
+        chain.make(size, {{0, size / model_sector}});
+        DiskModel model(size / model_sector, parent_tag);
+        {
+            const auto disk = chain.open();
+            for (const TraceStep& step : random_trace(seed, 150, size / model_sector)) {
+                REQUIRE(perform(step, *disk, model));
+            }
+            REQUIRE(disk->close());
+        }
+        const VhdxInspector inspector(chain.overlay);
+        REQUIRE(inspector.report().text() == "");
+        REQUIRE_FALSE(inspector.report().dirty);
+        ByteVector theirs(size);
+        const std::uint64_t total = chain.extract([&](std::uint64_t offset, Bytes bytes) {
+            std::copy(bytes.begin(), bytes.end(), theirs.begin() + static_cast<std::ptrdiff_t>(offset));
+        });
+        REQUIRE(total == size);
+        ByteVector ours(size);
+        const auto disk = chain.open();
+        REQUIRE(disk->read(0, ours));
+        REQUIRE((ours == theirs));
+        REQUIRE(model.check_after_process_death(*disk).value_or("") == "");
+    }
+}
+
+TEST_CASE("7-Zip reads an overlay beyond 4 GiB, where a second sector bitmap block begins", "[images][7zip]") {
+    if (!have_seven_zip()) {
+        return;
+    }
+    constexpr std::uint64_t size = (std::uint64_t{4} << 30U) + (std::uint64_t{8} << 20U);
+    constexpr std::uint64_t border = (std::uint64_t{4} << 30U) / model_sector;
+    const Chain chain;
+    chain.make(size, {{0, 64}, {border - 64, 128}});
+    std::map<std::uint64_t, ByteVector> expected{{0, pattern(parent_tag, 0, 64)}, {border - 64, pattern(parent_tag, border - 64, 128)}};
+    {
+        const auto disk = chain.open();
+        for (const std::uint64_t first : {std::uint64_t{1000}, border - 4096 - 3, border + 8192}) {
+            REQUIRE(disk->write(first * model_sector, pattern(9, first, 7), false));
+            expected[first] = pattern(9, first, 7);
+        }
+        REQUIRE(disk->write((border - 3) * model_sector, pattern(10, border - 3, 6), false));
+        std::copy_n(pattern(10, border - 3, 6).begin(), 6 * model_sector, expected[border - 64].begin() + 61 * model_sector);
+        REQUIRE(disk->discard((border + 32) * model_sector, 8 * model_sector));
+        std::fill_n(expected[border - 64].begin() + 96 * model_sector, 8 * model_sector, std::uint8_t{0});
+        REQUIRE(disk->close());
+    }
+    std::uint64_t wrong = 0;
+    ByteVector should;
+    const std::uint64_t total = chain.extract([&](std::uint64_t offset, Bytes bytes) {
+        should.assign(bytes.size(), 0);
+        for (const auto& [first, contents] : expected) {
+            const std::uint64_t start = std::max(offset, first * model_sector);
+            const std::uint64_t end = std::min(offset + bytes.size(), first * model_sector + contents.size());
+            if (start < end) {
+                std::memcpy(should.data() + (start - offset), contents.data() + (start - first * model_sector), end - start);
+            }
+        }
+        wrong += std::memcmp(should.data(), bytes.data(), bytes.size()) == 0 ? 0U : 1U;
+    });
+    REQUIRE(total == size);
+    REQUIRE(wrong == 0);
+}

@@ -1,0 +1,104 @@
+// A small target for tests and measurements: memory disks behind the real service. Prints its port, serves until standard input ends, then
+// prints what the edge counted.
+//
+//     memory_target [--size MIB] [--shards N] [--address A] [--chap USER:SECRET] [--mutual USER:SECRET] [--targets N]
+#include "block/memory_device.hpp"
+#include "iscsi/service.hpp"
+#include "net/offload.hpp"
+#include "net/runtime.hpp"
+#include "support/fixed_targets.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+using namespace rootstock;
+
+namespace {
+
+struct Options {
+    std::uint64_t size_mib = 64;
+    std::size_t shards = 1;
+    std::string address = "127.0.0.1";
+    std::string user, secret, mutual_user, mutual_secret;
+    int targets = 1;
+};
+
+void split_pair(const std::string& text, std::string& first, std::string& second) {
+    const auto colon = text.find(':');
+    first = text.substr(0, colon);
+    second = text.substr(colon + 1);
+}
+
+Options parse(int argc, char** argv) {
+    Options options;
+    for (int i = 1; i + 1 < argc; i += 2) {
+        const std::string name = argv[i];
+        const std::string value = argv[i + 1];
+        if (name == "--size") {
+            options.size_mib = std::stoull(value);
+        } else if (name == "--shards") {
+            options.shards = std::stoul(value);
+        } else if (name == "--address") {
+            options.address = value;
+        } else if (name == "--chap") {
+            split_pair(value, options.user, options.secret);
+        } else if (name == "--mutual") {
+            split_pair(value, options.mutual_user, options.mutual_secret);
+        } else if (name == "--targets") {
+            options.targets = std::stoi(value);
+        } else {
+            std::fprintf(stderr, "unknown option %s\n", name.c_str());
+            std::exit(2);
+        }
+    }
+    return options;
+}
+
+void add_targets(test::FixedTargets& targets, const Options& options) {
+    for (int i = 0; i < options.targets; ++i) {
+        const std::string name = "iqn.2026-01.test.rootstock:disk" + std::to_string(i);
+        block::Geometry geometry;
+        geometry.size_bytes = options.size_mib << 20U;
+        auto unit = scsi::make_disk_unit(std::make_shared<block::MemoryDevice>(geometry), scsi::identity_from_name(name));
+        test::FixedTargets::Target target;
+        target.units.push_back({0, std::move(unit)});
+        if (!options.user.empty()) {
+            target.authentication = {true, options.mutual_user, options.mutual_secret};
+            target.secrets[options.user] = options.secret;
+        }
+        targets.add(name, std::move(target));
+    }
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    const Options options = parse(argc, argv);
+    test::FixedTargets targets;
+    add_targets(targets, options);
+    SystemClock clock;
+    SystemRandom random;
+    StderrLog log(clock);
+    net::Runtime runtime(options.shards);
+    net::Offload offload;
+    iscsi::ServiceConfig config;
+    config.portals = {{options.address, 0}};
+    iscsi::Service service(runtime, offload, log, clock, random, config, targets);
+    if (auto started = service.start(); !started) {
+        std::fprintf(stderr, "%s\n", started.error().what.c_str());
+        return 1;
+    }
+    std::printf("%d\n", service.port());
+    std::fflush(stdout);
+    while (std::getchar() != EOF) {
+    }
+    service.stop(std::chrono::seconds(1));
+    const iscsi::ServiceCounters counters = service.counters();
+    std::printf("receives %llu sends %llu waits %llu jobs %llu leases %d\n", static_cast<unsigned long long>(counters.receives),
+                static_cast<unsigned long long>(counters.sends), static_cast<unsigned long long>(counters.waits),
+                static_cast<unsigned long long>(counters.jobs), targets.leases());
+    offload.stop();
+    runtime.stop();
+    return 0;
+}

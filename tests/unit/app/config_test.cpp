@@ -1,0 +1,259 @@
+#include "app/config.hpp"
+#include "app/config_checks.hpp"
+#include "support/catch.hpp"
+#include "support/temporary_folder.hpp"
+
+#include <fstream>
+
+using namespace rootstock;
+using namespace rootstock::app;
+using namespace std::chrono_literals;
+using Catch::Matchers::Contains;
+using Catch::Matchers::StartsWith;
+
+namespace {
+
+/// What is wrong with `text`, which needs no [server].
+std::vector<std::string> problems(const std::string& text) {
+    const auto config = parse_config(text, "r.toml");
+    return config ? std::vector<std::string>{} : config.error();
+}
+
+/// `text` behind a first line that switches DHCP off, so that no interface is asked for.
+std::string without_dhcp(const std::string& text) { return "dhcp = {mode = \"off\"}\n" + text; }
+
+constexpr const char* seat = "[[machine]]\nname = \"a\"\nmac = \"52:54:00:aa:00:07\"\nimage = \"i\"\n";
+
+} // namespace
+
+TEST_CASE("The example file is read, every value of it", "[app][config]") {
+    const auto config = load_config(ROOTSTOCK_SOURCE_DIR "/data/rootstock.example.toml");
+    REQUIRE(config);
+    CHECK(config->server.interface == "eth1");
+    CHECK(config->server.data == "/var/lib/rootstock");
+    CHECK(config->server.name == "rootstock");
+    CHECK(config->dhcp.mode == DhcpMode::server);
+    CHECK(config->dhcp.range == std::pair(*Ipv4::parse("10.20.0.100"), *Ipv4::parse("10.20.3.250")));
+    CHECK(config->dhcp.router == Ipv4::parse("10.20.0.1"));
+    CHECK(config->dhcp.dns == std::vector{*Ipv4::parse("10.20.0.1")});
+    CHECK(config->dhcp.domain == "lab.example.org");
+    CHECK(config->dhcp.lease == 12h);
+    CHECK(config->http_port == 8080);
+    CHECK(config->iscsi_port == 3260);
+    CHECK(config->iqn_prefix == "iqn.2026-01.internal.rootstock");
+    CHECK_FALSE(config->always_chain);
+    REQUIRE(config->machines.size() == 1);
+    const fleet::NewMachine& machine = config->machines[0].machine;
+    CHECK(machine.name == "lab1-07");
+    CHECK(machine.macs == std::vector{*Mac::parse("52:54:00:aa:00:07")});
+    CHECK(machine.image == "win11-lab");
+    CHECK(machine.mode == fleet::Mode::persistent);
+    CHECK(machine.address == Ipv4::parse("10.20.0.7"));
+    REQUIRE(config->volumes.size() == 1);
+    CHECK(config->volumes[0].size_bytes == std::uint64_t{10} << 30U);
+    CHECK(config->volumes[0].initiators == std::vector<std::string>{"lab1-07"});
+    CHECK(config->unknown == UnknownAction::wait);
+}
+
+TEST_CASE("Everything but the interface has a default", "[app][config]") {
+    const auto config = parse_config("[server]\ninterface = \"eth0\"\n", "r.toml");
+    REQUIRE(config);
+    CHECK(config->server.data == "/var/lib/rootstock");
+    CHECK(config->dhcp.lease == 12h);
+    CHECK(config->http_port == 8080);
+    CHECK(config->unknown == UnknownAction::wait);
+}
+
+TEST_CASE("Values have more than one form", "[app][config]") {
+    const auto config = parse_config(R"(
+[server]
+interface = "eth0"
+[dhcp]
+dns = "10.0.0.1"
+lease = 90
+[boot]
+chain = "always"
+[[machine]]
+name = "a"
+mac = ["52-54-00-AA-00-07", "525400aa0008"]
+image = "i"
+mode = "reset"
+[[volume]]
+name = "v"
+size = "1.5 GiB"
+initiators = "*"
+[unknown]
+action = "image:i"
+)",
+                                     "r.toml");
+    REQUIRE(config);
+    CHECK(config->dhcp.dns.size() == 1);
+    CHECK(config->dhcp.lease == 90s);
+    CHECK(config->always_chain);
+    CHECK(config->machines[0].machine.macs.size() == 2);
+    CHECK(config->machines[0].machine.mode == fleet::Mode::reset);
+    CHECK(config->volumes[0].size_bytes == (std::uint64_t{3} << 29U));
+    CHECK(config->volumes[0].initiators == std::vector<std::string>{"*"});
+    CHECK(config->unknown == UnknownAction::image);
+    CHECK(config->unknown_image == "i");
+}
+
+TEST_CASE("Each mistake is told with its place, what was expected and an example", "[app][config]") {
+    struct Row {
+        const char* text; // behind one line
+        const char* place;
+        std::vector<const char*> says;
+    };
+    const Row rows[] = {
+        {"[server]\nintreface = \"eth1\"", "r.toml:3:1: ", {"\"intreface\"", "did you mean interface?"}},
+        {"[sever]\n", "r.toml:2:", {"\"sever\"", "did you mean server?"}},
+        {"[server]\nzzzzzzzzz = 1", "r.toml:3:1: ", {"its keys are: interface, data, name, loaders"}},
+        {"[server]\ninterface = eth1", "r.toml:3:", {"quotes: interface = \"eth1\""}},
+        {"[server]\ninterface = \"eth1", "r.toml:", {"closing quote"}},
+        {"[server]\ninterface: \"eth1\"", "r.toml:3:", {"interface = \"eth1\""}},
+        {"[server]\ninterface =", "r.toml:3:", {"value is missing"}},
+        {"[server]\ninterface = 5", "r.toml:3:13: ", {"[server] interface", "network interface", "interface = \"eth1\"", "found the number 5"}},
+        {"[server]\nname = \"My Server\"", "r.toml:3:8: ", {"host name", "\"My Server\""}},
+        {"[http]\n[;server]\nport = 1", "r.toml:3:", {"name"}},
+        {"[http]\n[]\nport = 1", "r.toml:3:", {}},
+        {"[http]\n= 5", "r.toml:3:", {}},
+        {"[http]\nport = 80800", "r.toml:3:8: ", {"[http] port", "1 to 65535", "port = 8080", "80800"}},
+        {"[http]\nport = \"8080\"", "r.toml:3:8: ", {"found \"8080\""}},
+        {"[iscsi]\nport = 0", "r.toml:3:8: ", {"port = 3260"}},
+        {"[iscsi]\niqn_prefix = \"rootstock\"", "r.toml:3:14: ", {"iqn.2026-01.org.example"}},
+        {"[boot]\nchain = true", "r.toml:3:9: ", {"\"auto\"", "\"always\"", "found true or false"}},
+        {"[unknown]\naction = \"drop\"", "r.toml:3:10: ", {"\"local-disk\"", "image:NAME", "found \"drop\""}},
+        {"[unknown]\naction = \"image:\"", "r.toml:3:10: ", {"image:NAME"}},
+        {"[machine]\nname = \"a\"", "r.toml:2:", {"[[machine]]", "double brackets"}},
+        {"server = 1", "r.toml:2:10: ", {"[server]"}},
+        {"machine = [1]", "r.toml:2:12: ", {"[[machine]]", "the number 1"}},
+        {"[[machine]]\nname = \"a\"\nimage = \"i\"", "r.toml:2:1: ", {"has no mac", "mac = \"52:54:00:aa:00:07\""}},
+        {"[[machine]]\nname = \"a\"\nimage = \"i\"\nmac = []", "r.toml:5:7: ", {"an empty list"}},
+        {"[[machine]]\nname = \"a\"\nimage = \"i\"\nmac = [\"52:54:00:aa:00:07\", \"52:54\"]", "r.toml:5:29: ", {"found \"52:54\""}},
+        {"[[machine]]\nname = \"a\"\nimage = \"i\"\nmac = \"ff:ff:ff:ff:ff:ff\"", "r.toml:5:7: ", {"MAC address"}},
+        {"[[machine]]\nname = \"Lab_7\"\nimage = \"i\"\nmac = \"52:54:00:aa:00:07\"", "r.toml:3:8: ", {"host name", "\"Lab_7\""}},
+        {"[[volume]]\nname = \"v\"\nsize = \"10 apples\"", "r.toml:4:8: ", {"1M to 64T", "size = \"10G\"", "10 apples"}},
+        {"[[volume]]\nname = \"v\"\nsize = \"100\"", "r.toml:4:8: ", {"multiple of 1M"}},
+        {"[[volume]]\nname = \"v\"\nsize = \"65T\"", "r.toml:4:8: ", {"64T"}},
+        {"[[volume]]\nname = \"v\"", "r.toml:2:1: ", {"has no size"}},
+        {"[[volume]]\nname = \"v\"\nsize = \"1G\"\ninitiators = [\"iqn.bad\"]", "r.toml:5:15: ", {"names of machines"}},
+        {"[[image]]\nname = \"../etc\"", "r.toml:3:8: ", {"found \"../etc\""}},
+        {"[[image]]\nname = \"a\"\n[[image]]\nname = \"a\"", "r.toml:5:8: ", {"twice", "line 3"}},
+        {"[[image]]\nname = \"win11\"\n[unknown]\naction = \"image:win1\"", "r.toml:5:10: ", {"did you mean \"win11\"?"}},
+    };
+    for (const Row& row : rows) {
+        CAPTURE(row.text);
+        const auto found = problems(without_dhcp(row.text));
+        REQUIRE(found.size() == 1);
+        CHECK_THAT(found[0], StartsWith(row.place));
+        for (const char* part : row.says) {
+            CHECK_THAT(found[0], Contains(part));
+        }
+        CHECK(found[0].find('\n') == std::string::npos);
+    }
+}
+
+TEST_CASE("DHCP's mistakes", "[app][config]") {
+    struct Row {
+        const char* text; // the line behind interface and [dhcp]
+        std::vector<const char*> says;
+    };
+    const Row rows[] = {
+        {"mode = \"serve\"", {"r.toml:4:8: ", "\"proxy\"", "found \"serve\""}},
+        {"range = \"10.0.0.1\"", {"r.toml:4:9: ", "first and the last", "range = [\"10.20.0.100\""}},
+        {"range = [\"10.0.0.1\", \"10.0.0.256\"]", {"r.toml:4:22: ", "10.0.0.256"}},
+        {"range = [\"10.0.0.9\", \"10.0.0.1\"]", {"r.toml:4:9: ", "write range = [\"10.0.0.1\", \"10.0.0.9\"]"}},
+        {"lease = \"12 parsecs\"", {"r.toml:4:9: ", "12 parsecs", "\"12h\""}},
+        {"lease = 1", {"10s"}},
+        {"lease = \"99999999999999999999d\"", {"365d"}},
+        {"dns = [\"dns.example.org\"]", {"r.toml:4:8: ", "name server"}},
+        {"router = 1", {"r.toml:4:10: ", "router"}},
+        {"domain = \"a..b\"", {"r.toml:4:10: ", "domain name"}},
+    };
+    for (const Row& row : rows) {
+        CAPTURE(row.text);
+        const auto found = problems("[server]\ninterface = \"eth1\"\n[dhcp]\n" + std::string(row.text));
+        REQUIRE(found.size() == 1);
+        for (const char* part : row.says) {
+            CHECK_THAT(found[0], Contains(part));
+        }
+    }
+    CHECK_THAT(problems("")[0], Contains("interface = \"eth1\"") && Contains("mode = \"off\""));
+}
+
+TEST_CASE("Maintenance mode is named as what it is", "[app][config]") {
+    const auto found = problems(without_dhcp(std::string(seat) + "mode = \"maintenance\""));
+    REQUIRE(found.size() == 1);
+    CHECK_THAT(found[0], StartsWith("r.toml:6:8: ") && Contains("image versions"));
+}
+
+TEST_CASE("All problems are told at once, in the order of the file", "[app][config]") {
+    const auto found = problems(without_dhcp("[http]\nport = 0\nprot = 1\n[[volume]]\nsize = 5\n[boot]\nchain = 1\n"));
+    REQUIRE(found.size() == 5);
+    CHECK_THAT(found[0], StartsWith("r.toml:3:"));
+    CHECK_THAT(found[1], StartsWith("r.toml:4:"));
+    CHECK_THAT(found[2], StartsWith("r.toml:5:") && Contains("has no name"));
+    CHECK_THAT(found[3], StartsWith("r.toml:6:"));
+    CHECK_THAT(found[4], StartsWith("r.toml:8:"));
+}
+
+TEST_CASE("Names, MACs and addresses are there once", "[app][config]") {
+    const std::string one = std::string(seat) + "address = \"10.0.0.7\"\n";
+    const auto found = problems(without_dhcp(one + one));
+    REQUIRE(found.size() == 3);
+    CHECK_THAT(found[0], StartsWith("r.toml:8:8: ") && Contains("\"a\"") && Contains("line 3"));
+    CHECK_THAT(found[1], StartsWith("r.toml:9:7: ") && Contains("52:54:00:aa:00:07") && Contains("line 4"));
+    CHECK_THAT(found[2], StartsWith("r.toml:11:11: ") && Contains("10.0.0.7"));
+}
+
+TEST_CASE("What does not fit the network is told before a port is opened", "[app][config]") {
+    const auto config = parse_config("[server]\ninterface = \"eth1\"\n[dhcp]\nrange = [\"10.0.0.10\", \"10.0.1.20\"]\nrouter = \"192.168.0.1\"\n" +
+                                         std::string(seat) + "address = \"10.0.0.1\"\n",
+                                     "r.toml");
+    REQUIRE(config);
+    const auto found = check_network(*config, {*Ipv4::parse("10.0.0.1"), 24});
+    REQUIRE(found.size() == 3);
+    CHECK_THAT(found[0], StartsWith("r.toml:4: ") && Contains("10.0.1.20") && Contains("10.0.0.1/24 of eth1"));
+    CHECK_THAT(found[1], StartsWith("r.toml:5: ") && Contains("router"));
+    CHECK_THAT(found[2], StartsWith("r.toml:6: ") && Contains("server's own"));
+    CHECK(check_network(*config, {*Ipv4::parse("10.0.0.255"), 0}).empty());
+}
+
+TEST_CASE("A file that cannot be read is one clear line", "[app][config]") {
+    test::TemporaryFolder folder;
+    CHECK_THAT(load_config(folder.file("none.toml")).error().at(0), Contains("none.toml") && Contains("No such file") && Contains("--config"));
+    std::ofstream(folder.file("binary.toml"), std::ios::binary) << std::string("a\0\xff\xfe", 4);
+    CHECK(load_config(folder.file("binary.toml")).error().size() == 1);
+    CHECK_FALSE(load_config(folder.path()));
+}
+
+TEST_CASE("Broken text never passes and never crashes", "[app][config]") {
+    std::ifstream file(ROOTSTOCK_SOURCE_DIR "/data/rootstock.example.toml");
+    const std::string good(std::istreambuf_iterator<char>(file), {});
+    for (std::size_t size = 0; size < good.size(); size += 7) {
+        static_cast<void>(parse_config(std::string_view(good).substr(0, size), "r.toml"));
+        std::string bent = good;
+        bent[size] = static_cast<char>(bent[size] ^ 0x15);
+        if (const auto config = parse_config(bent, "r.toml"); !config) {
+            for (const std::string& problem : config.error()) {
+                REQUIRE_THAT(problem, StartsWith("r.toml:"));
+            }
+        }
+    }
+}
+
+TEST_CASE("iSCSI names and initiators", "[app][config]") {
+    for (const char* good : {"iqn.2026-01.org.example", "iqn.2004-10.com.ubuntu:01:a-b.c"}) {
+        CHECK(is_valid_iqn(good));
+    }
+    for (const char* bad : {"", "iqn.", "iqn.2026-13.org.example", "iqn.26-01.org", "iqn.2026-01.", "iqn.2026-01.Org", "iqn.2026-01.org ", "iqn.2026-01.org:"}) {
+        CAPTURE(bad);
+        CHECK_FALSE(is_valid_iqn(bad));
+    }
+    for (const char* good : {"*", "lab1-07", "eui.0123456789ABCDEF", "naa.52004567BA64678D"}) {
+        CHECK(is_valid_initiator(good));
+    }
+    for (const char* bad : {"", "**", "eui.", "eui.xyz", "iqn.nonsense"}) {
+        CHECK_FALSE(is_valid_initiator(bad));
+    }
+}

@@ -1,0 +1,80 @@
+// Where the server stands: which address it listens on, which range it leases.
+#include "app/network.hpp"
+#include "support/catch.hpp"
+
+using namespace rootstock;
+using namespace rootstock::app;
+
+namespace {
+net::Interface interface(const char* name, const char* address, unsigned prefix, bool loopback = false) {
+    net::Interface it;
+    it.name = name;
+    it.up = true;
+    it.loopback = loopback;
+    it.networks = {{*Ipv4::parse(address), prefix}};
+    return it;
+}
+
+std::vector<net::Interface> two_interfaces() { return {interface("lo", "127.0.0.1", 8, true), interface("eth1", "10.20.0.1", 22)}; }
+} // namespace
+
+TEST_CASE("place: the interface that the configuration names", "[app][network]") {
+    ServerConfig server;
+    server.interface = "eth1";
+    const auto placement = place(server, two_interfaces());
+    REQUIRE(placement);
+    CHECK(placement->bind_address == "10.20.0.1");
+    CHECK(placement->address.text() == "10.20.0.1");
+    CHECK(placement->network.prefix == 22);
+}
+
+TEST_CASE("place: without an interface all addresses, and PCs are told the first that they can reach", "[app][network]") {
+    const auto placement = place(ServerConfig{}, two_interfaces());
+    REQUIRE(placement);
+    CHECK(placement->bind_address == "0.0.0.0");
+    CHECK(placement->address.text() == "10.20.0.1");
+}
+
+TEST_CASE("place: an interface without an address is refused with the command that gives it one", "[app][network]") {
+    ServerConfig server;
+    server.interface = "eth2";
+    auto interfaces = two_interfaces();
+    interfaces.push_back(interface("eth2", "10.0.0.1", 8));
+    interfaces.back().networks.clear();
+    const auto placement = place(server, interfaces);
+    REQUIRE_FALSE(placement);
+    CHECK(placement.error().what == "interface eth2 has no IPv4 address: give it one, such as `ip address add 10.20.0.1/22 dev eth2`");
+}
+
+TEST_CASE("place: an interface that does not exist is refused", "[app][network]") {
+    ServerConfig server;
+    server.interface = "no-such-interface";
+    CHECK_FALSE(place(server, two_interfaces()));
+}
+
+TEST_CASE("dhcp_config: the range defaults to the upper half of the network", "[app][network]") {
+    ServerConfig server;
+    server.interface = "eth1";
+    const auto placement = place(server, two_interfaces());
+    REQUIRE(placement);
+    Config config;
+    config.server = server;
+    const auto dhcp = dhcp_config(config, *placement);
+    REQUIRE(dhcp);
+    CHECK(dhcp->first.text() == "10.20.2.0");
+    CHECK(dhcp->last.text() == "10.20.3.254");
+}
+
+TEST_CASE("dhcp_config: a range outside of the interface's network is refused, naming the file", "[app][network]") {
+    ServerConfig server;
+    server.interface = "eth1";
+    const auto placement = place(server, two_interfaces());
+    REQUIRE(placement);
+    Config config;
+    config.file = "rootstock.toml";
+    config.server = server;
+    config.dhcp.range = {{*Ipv4::parse("192.168.0.10"), *Ipv4::parse("192.168.0.20")}};
+    const auto dhcp = dhcp_config(config, *placement);
+    REQUIRE_FALSE(dhcp);
+    CHECK(dhcp.error().what.find("rootstock.toml") == 0);
+}

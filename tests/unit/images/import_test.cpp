@@ -1,0 +1,232 @@
+#include "support/catch.hpp"
+
+#include "core/random.hpp"
+#include "images/import.hpp"
+#include "images/vhdx_layout.hpp"
+#include "images_test_files.hpp"
+#include "read_pieces.hpp"
+#include "support/vhdx_validator.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+using namespace rootstock;
+using namespace rootstock::images;
+using rootstock::test::VhdxInspector;
+
+namespace {
+
+constexpr std::uint64_t mib = vhdx::mib;
+constexpr std::uint64_t gib = 1024 * mib;
+
+/// A sparse raw image with noise at chosen places.
+class RawImage {
+  public:
+    RawImage(FileSystem& files, const std::string& path, std::uint64_t size) : file_(value_of(files.open(path, OpenMode::create_new))) {
+        REQUIRE(file_->resize(size));
+    }
+    void noise(std::uint64_t offset, std::size_t length) {
+        ByteVector bytes(length);
+        random_.fill(bytes);
+        REQUIRE(file_->write_at(offset, bytes));
+    }
+    void zeros(std::uint64_t offset, std::size_t length) { REQUIRE(file_->write_at(offset, ByteVector(length))); }
+    [[nodiscard]] ByteVector at(std::uint64_t offset, std::size_t length) {
+        ByteVector bytes(length);
+        REQUIRE(file_->read_at(offset, bytes));
+        return bytes;
+    }
+
+  private:
+    std::unique_ptr<File> file_;
+    SeededRandom random_{7};
+};
+
+ProgressCallback no_progress() { return {}; }
+
+} // namespace
+
+TEST_CASE("A master holds what the raw image held, in one extent, and zeros take no space", "[images][import]") {
+    TemporaryDirectory directory;
+    const auto files = make_posix_file_system();
+    RawImage raw(*files, directory.file("disk.raw"), 64 * mib);
+    raw.noise(0, 512);
+    raw.noise(10 * mib, 3 * mib);
+    raw.zeros(20 * mib, 4 * mib); // written, but zero
+    raw.noise(64 * mib - 512, 512);
+    const auto identity = value_of(import_raw(*files, directory.file("disk.raw"), directory.file("master.vhdx"), no_progress()));
+
+    const VhdxInspector inspector(directory.file("master.vhdx"));
+    INFO(inspector.report().text());
+    CHECK(inspector.report().sound());
+    CHECK(inspector.report().full_blocks == 4); // 0, 10..12, 12..14, the last
+    CHECK(inspector.report().data_write_guid == identity.data_write_guid.text());
+    CHECK(inspector.read(0, 64 * mib) == raw.at(0, 64 * mib));
+    CHECK(identity.virtual_size == 64 * mib);
+
+    const auto master = value_of(open_master(*files, directory.file("master.vhdx"), identity));
+    CHECK(read_with_loads(*master, 0, 64 * mib, true) == raw.at(0, 64 * mib));
+    CHECK(value_of(files->list(directory.path())) == std::vector<std::string>{"disk.raw", "master.vhdx"});
+}
+
+TEST_CASE("A master is read-only for everybody", "[images][import]") {
+    TemporaryDirectory directory;
+    const auto files = make_posix_file_system();
+    directory.write("disk.raw", std::string(4096, 'x'));
+    REQUIRE(import_raw(*files, directory.file("disk.raw"), directory.file("master.vhdx"), no_progress()));
+    struct stat status {};
+    REQUIRE(::stat(directory.file("master.vhdx").c_str(), &status) == 0);
+    CHECK((status.st_mode & 07777U) == 0444U);
+}
+
+TEST_CASE("A size that is no multiple of 512 is padded with zeros to the next MiB", "[images][import]") {
+    TemporaryDirectory directory;
+    const auto files = make_posix_file_system();
+    directory.write("disk.raw", std::string(5 * mib + 100, 'x'));
+    const auto identity = value_of(import_raw(*files, directory.file("disk.raw"), directory.file("master.vhdx"), no_progress()));
+    CHECK(identity.virtual_size == 6 * mib);
+    const VhdxInspector inspector(directory.file("master.vhdx"));
+    ByteVector expected(6 * mib);
+    std::fill_n(expected.begin(), 5 * mib + 100, std::uint8_t{'x'});
+    CHECK(inspector.read(0, 6 * mib) == expected);
+}
+
+TEST_CASE("Independent programs read a master as we do", "[images][import][tools]") {
+    const std::uint64_t size = GENERATE(512 * std::uint64_t{1}, 3 * mib, 9 * mib + 512, 4 * gib + 7 * mib);
+    CAPTURE(size);
+    TemporaryDirectory directory;
+    const auto files = make_posix_file_system();
+    RawImage raw(*files, directory.file("disk.raw"), size);
+    raw.noise(0, 512);
+    if (size > gib) {
+        raw.noise(gib + 12345 * 512, 5 * mib);
+        raw.noise(4 * gib - 4096, 8192); // over the border of two chunks of the BAT
+    }
+    raw.noise(size - 512, 512);
+    REQUIRE(import_raw(*files, directory.file("disk.raw"), directory.file("master.vhdx"), no_progress()));
+    const std::string quoted = "'" + directory.file("master.vhdx") + "'";
+
+    if (have_program("qemu-img")) {
+        const auto check = run("qemu-img check " + quoted);
+        INFO(check.output);
+        CHECK(check.status == 0);
+        const auto compare = run("qemu-img compare -f raw -F vhdx '" + directory.file("disk.raw") + "' " + quoted);
+        INFO(compare.output);
+        CHECK(compare.status == 0);
+        CHECK(run("qemu-img info " + quoted).output.find("virtual size: ") != std::string::npos);
+    } else {
+        WARN("qemu-img is not installed: not compared (apt install qemu-utils)");
+    }
+    if (have_program("7zz") && size % mib == 0) { // it refuses other sizes
+        const auto same = run("7zz e -so -tVHDX " + quoted + " 2>/dev/null | cmp - '" + directory.file("disk.raw") + "'");
+        INFO(same.output);
+        CHECK(same.status == 0);
+    } else if (!have_program("7zz")) {
+        WARN("7zz is not installed: not compared (apt install 7zip)");
+    }
+}
+
+TEST_CASE("Another format is refused with its name and the way to convert it", "[images][import]") {
+    struct Case {
+        const char* name;
+        std::string contents;
+    };
+    const Case wrong = GENERATE(Case{"VHDX", "vhdxfile"}, Case{"VHD", "conectix"}, Case{"VHD", std::string(1024, 'd') + "conectix" + std::string(504, 0)},
+                                Case{"qcow2", "QFI\xfb"}, Case{"VMDK", "KDMV"}, Case{"VMDK", "# Disk DescriptorFile\nversion=1\n"},
+                                Case{"VDI", std::string(64, '<') + "\x7f\x10\xda\xbe"}, Case{"QED", std::string("QED\0", 4)});
+    CAPTURE(wrong.name);
+    TemporaryDirectory directory;
+    const auto files = make_posix_file_system();
+    directory.write("disk.raw", wrong.contents);
+    const auto imported = import_raw(*files, directory.file("disk.raw"), directory.file("master.vhdx"), no_progress());
+    REQUIRE_FALSE(imported);
+    CHECK(imported.error().what.find(std::string(" a ") + wrong.name + " image") != std::string::npos);
+    CHECK(imported.error().what.find("qemu-img convert -p -O raw") != std::string::npos);
+    CHECK_FALSE(files->exists(directory.file("master.vhdx")));
+}
+
+TEST_CASE("Images that qemu-img makes in other formats are recognised", "[images][import][tools]") {
+    if (!have_program("qemu-img")) {
+        WARN("qemu-img is not installed: skipped (apt install qemu-utils)");
+        return;
+    }
+    const std::string format = GENERATE(std::string("vhdx"), std::string("vpc"), std::string("vpc -o subformat=fixed"), std::string("qcow2"),
+                                        std::string("vmdk"), std::string("vdi"), std::string("qed"));
+    CAPTURE(format);
+    TemporaryDirectory directory;
+    const auto files = make_posix_file_system();
+    REQUIRE(run("qemu-img create -f " + format + " '" + directory.file("disk") + "' 8M").status == 0);
+    const auto imported = import_raw(*files, directory.file("disk"), directory.file("master.vhdx"), no_progress());
+    REQUIRE_FALSE(imported);
+    CHECK(imported.error().code == std::errc::not_supported);
+}
+
+TEST_CASE("What is no disk is refused in one sentence", "[images][import]") {
+    TemporaryDirectory directory;
+    const auto files = make_posix_file_system();
+    directory.write("empty", "");
+    const auto attempt = [&](const std::string& source) {
+        const auto imported = import_raw(*files, source, directory.file("master.vhdx"), no_progress());
+        REQUIRE_FALSE(imported);
+        return imported.error().what;
+    };
+    CHECK(attempt(directory.file("empty")).find("has 0 bytes") != std::string::npos);
+    CHECK(attempt(directory.file("missing")).find("No such file") != std::string::npos);
+    CHECK(attempt(directory.path()).find("neither a file nor a block device") != std::string::npos);
+    REQUIRE(::mkfifo(directory.file("pipe").c_str(), 0600) == 0);
+    CHECK(attempt(directory.file("pipe")).find("neither a file nor a block device") != std::string::npos);
+}
+
+TEST_CASE("An existing master is never written over", "[images][import]") {
+    TemporaryDirectory directory;
+    const auto files = make_posix_file_system();
+    directory.write("disk.raw", std::string(4096, 'x'));
+    directory.write("master.vhdx", "precious");
+    CHECK_FALSE(import_raw(*files, directory.file("disk.raw"), directory.file("master.vhdx"), no_progress()));
+    CHECK(as_text(directory.read("master.vhdx")) == "precious");
+}
+
+TEST_CASE("A cancelled import leaves nothing", "[images][import]") {
+    TemporaryDirectory directory;
+    const auto files = make_posix_file_system();
+    directory.write("disk.raw", std::string(8 * mib, 'x'));
+    const auto imported = import_raw(*files, directory.file("disk.raw"), directory.file("master.vhdx"), [](const ImportProgress&) { return false; });
+    REQUIRE_FALSE(imported);
+    CHECK(imported.error().code == std::errc::operation_canceled);
+    CHECK(value_of(files->list(directory.path())) == std::vector<std::string>{"disk.raw"});
+}
+
+TEST_CASE("Progress begins at nothing and ends with everything", "[images][import]") {
+    TemporaryDirectory directory;
+    const auto files = make_posix_file_system();
+    RawImage raw(*files, directory.file("disk.raw"), 16 * mib);
+    raw.noise(0, 4096);
+    std::vector<ImportProgress> seen;
+    REQUIRE(import_raw(*files, directory.file("disk.raw"), directory.file("master.vhdx"), [&](const ImportProgress& now) {
+        seen.push_back(now);
+        return true;
+    }));
+    CHECK(seen.front().done_bytes == 0);
+    CHECK(seen.back().done_bytes == 16 * mib);
+    CHECK(seen.back().total_bytes == 16 * mib);
+    CHECK(seen.back().stored_bytes == 2 * mib);
+}
+
+TEST_CASE("A source that changes while it is read is refused", "[images][import]") {
+    TemporaryDirectory directory;
+    const auto files = make_posix_file_system();
+    RawImage raw(*files, directory.file("disk.raw"), 16 * mib);
+    raw.noise(0, 4096);
+    const auto imported = import_raw(*files, directory.file("disk.raw"), directory.file("master.vhdx"), [&](const ImportProgress& now) {
+        if (now.done_bytes != 0) {
+            raw.noise(0, 4096);
+            // A write within the clock tick of the last one does not move the time stamp.
+            const timespec later[2] = {{0, UTIME_OMIT}, {4102444800, 0}};
+            REQUIRE(::utimensat(AT_FDCWD, directory.file("disk.raw").c_str(), later, 0) == 0);
+        }
+        return true;
+    });
+    REQUIRE_FALSE(imported);
+    CHECK(imported.error().what.find("was changed while it was read") != std::string::npos);
+    CHECK_FALSE(files->exists(directory.file("master.vhdx")));
+}

@@ -1,0 +1,299 @@
+#include "images/store.hpp"
+
+#include "support/catch.hpp"
+#include "support/disk_model.hpp"
+#include "support/memory_catalogue.hpp"
+#include "support/sim_file.hpp"
+
+#include <set>
+
+using namespace rootstock;
+using namespace rootstock::test;
+using images::OverlayKind;
+
+namespace {
+
+constexpr std::uint64_t image_bytes = std::uint64_t{6} << 20U;
+
+/// A data directory with a raw file beside it, and the store that opens it.
+struct Host {
+    std::unique_ptr<SimFileSystem> files = std::make_unique<SimFileSystem>();
+    MemoryCatalogue catalogue;
+    NullLog log;
+    ManualClock clock;
+
+    Host() {
+        REQUIRE(files->make_directories("/srv"));
+        write_raw("/srv/win11.raw", 7);
+    }
+    Host(std::unique_ptr<SimFileSystem> survived, MemoryCatalogue::Rows rows) : files(std::move(survived)), catalogue(std::move(rows)) {}
+
+    void write_raw(const std::string& path, Tag tag) const {
+        const auto file = files->open(path, images::OpenMode::create_new);
+        REQUIRE(file);
+        REQUIRE((*file)->write_at(0, pattern(tag, 0, image_bytes / model_sector)));
+        REQUIRE((*file)->sync_data());
+        REQUIRE(files->sync_directory("/srv"));
+    }
+    Result<std::unique_ptr<images::Store>> try_open() { return images::open_store(*files, "/data", catalogue, log, clock); }
+    std::unique_ptr<images::Store> open() {
+        auto store = try_open();
+        INFO((store ? "" : store.error().what));
+        REQUIRE(store);
+        return std::move(*store);
+    }
+    [[nodiscard]] bool has(const std::string& path) const { return files->exists("/data/" + path); }
+};
+
+bool no_progress(const images::ImportProgress&) { return true; }
+
+ByteVector read_sectors(block::BlockDevice& disk, std::uint64_t first, std::uint64_t count) {
+    ByteVector bytes(count * model_sector);
+    REQUIRE(disk.read(first * model_sector, bytes));
+    return bytes;
+}
+
+void write_sectors(block::BlockDevice& disk, Tag tag, std::uint64_t first, std::uint64_t count) {
+    REQUIRE(disk.write(first * model_sector, pattern(tag, first, count), false));
+}
+
+std::string error_of(const Result<void>& result) { return result ? "" : result.error().what; }
+
+} // namespace
+
+TEST_CASE("a machine's disk shows the image until the machine writes", "[images][store]") {
+    Host host;
+    const auto store = host.open();
+    REQUIRE(store->import("/srv/win11.raw", "win11", no_progress));
+    for (const OverlayKind kind : {OverlayKind::persistent, OverlayKind::reset}) {
+        const std::string machine = kind == OverlayKind::persistent ? "lab1-01" : "lab1-02";
+        const auto disk = store->open_machine_disk(machine, "win11", kind);
+        REQUIRE(disk);
+        REQUIRE(read_sectors(**disk, 100, 8) == pattern(7, 100, 8));
+        write_sectors(**disk, 9, 102, 2);
+        REQUIRE(read_sectors(**disk, 101, 1) == pattern(7, 101, 1));
+        REQUIRE(read_sectors(**disk, 102, 2) == pattern(9, 102, 2));
+        REQUIRE(*store->open_machine_disk(machine, "win11", kind) == *disk);
+    }
+    REQUIRE(host.has("images/win11/v0001.vhdx"));
+    REQUIRE(host.has("overlays/lab1-01.vhdx"));
+    REQUIRE(host.has("overlays/lab1-02.reset"));
+}
+
+TEST_CASE("a persistent overlay stays on its version, a new one gets the current", "[images][store]") {
+    Host host;
+    host.write_raw("/srv/next.raw", 8);
+    {
+        const auto store = host.open();
+        REQUIRE(store->import("/srv/win11.raw", "win11", no_progress));
+        write_sectors(**store->open_machine_disk("lab1-01", "win11", OverlayKind::persistent), 9, 0, 1);
+        REQUIRE(store->import("/srv/next.raw", "win11", no_progress)->number == 2);
+        store->close_all();
+    }
+    const auto store = host.open();
+    const auto old_disk = store->open_machine_disk("lab1-01", "win11", OverlayKind::persistent);
+    REQUIRE(read_sectors(**old_disk, 0, 1) == pattern(9, 0, 1));
+    REQUIRE(read_sectors(**old_disk, 1, 1) == pattern(7, 1, 1));
+    REQUIRE(read_sectors(**store->open_machine_disk("lab1-02", "win11", OverlayKind::persistent), 1, 1) == pattern(8, 1, 1));
+}
+
+TEST_CASE("an image that machines depend on is not removed, and they are named", "[images][store]") {
+    Host host;
+    const auto store = host.open();
+    REQUIRE(store->import("/srv/win11.raw", "win11", no_progress));
+    REQUIRE(store->open_machine_disk("lab1-01", "win11", OverlayKind::persistent));
+    REQUIRE(store->open_machine_disk("lab1-02", "win11", OverlayKind::reset));
+    REQUIRE_THAT(error_of(store->remove_image("win11")), Catch::Contains("lab1-01, lab1-02"));
+    REQUIRE(store->images()->front().machines == std::vector<std::string>{"lab1-01", "lab1-02"});
+    REQUIRE(store->remove_machine_disk("lab1-01"));
+    REQUIRE(store->remove_machine_disk("lab1-02"));
+    REQUIRE(store->remove_image("win11"));
+    REQUIRE_FALSE(host.has("images/win11/v0001.vhdx"));
+    REQUIRE(host.files->list("/data/overlays")->empty());
+    REQUIRE_FALSE(store->open_machine_disk("lab1-01", "win11", OverlayKind::persistent));
+}
+
+TEST_CASE("a disk that is in use is not removed", "[images][store]") {
+    Host host;
+    const auto store = host.open();
+    REQUIRE(store->import("/srv/win11.raw", "win11", no_progress));
+    REQUIRE(store->create_volume("pool", image_bytes, {"*"}));
+    auto disk = store->open_machine_disk("lab1-01", "win11", OverlayKind::reset);
+    auto volume = store->open_volume_disk("pool");
+    REQUIRE_THAT(error_of(store->remove_machine_disk("lab1-01")), Catch::Contains("in use"));
+    REQUIRE_THAT(error_of(store->remove_volume("pool")), Catch::Contains("in use"));
+    disk->reset();
+    volume->reset();
+    REQUIRE(store->remove_machine_disk("lab1-01"));
+    REQUIRE(store->remove_volume("pool"));
+    REQUIRE(store->volumes()->empty());
+}
+
+TEST_CASE("a machine's disk is closed when nobody uses it, and opened anew when it is wanted", "[images][store]") {
+    Host host;
+    const auto store = host.open();
+    REQUIRE(store->import("/srv/win11.raw", "win11", no_progress));
+    auto disk = store->open_machine_disk("lab1-01", "win11", OverlayKind::persistent);
+    write_sectors(**disk, 9, 5, 1);
+    REQUIRE_FALSE(store->close_machine_disk("lab1-01"));
+    disk->reset();
+    REQUIRE(host.has("overlays/lab1-01.vhdx.live"));
+    REQUIRE(store->close_machine_disk("lab1-01"));
+    REQUIRE(store->close_machine_disk("lab1-01"));
+    REQUIRE_FALSE(host.has("overlays/lab1-01.vhdx.live"));
+    REQUIRE(read_sectors(**store->open_machine_disk("lab1-01", "win11", OverlayKind::persistent), 5, 1) == pattern(9, 5, 1));
+}
+
+TEST_CASE("a changed master is refused with the names of the machines that depend on it", "[images][store]") {
+    Host host;
+    {
+        const auto store = host.open();
+        REQUIRE(store->import("/srv/win11.raw", "win11", no_progress));
+        REQUIRE(store->open_machine_disk("lab1-01", "win11", OverlayKind::persistent));
+        store->close_all();
+    }
+    SECTION("swapped for another image") {
+        const auto store = host.open();
+        REQUIRE(store->import("/srv/win11.raw", "other", no_progress));
+        REQUIRE(host.files->rename("/data/images/other/v0001.vhdx", "/data/images/win11/v0001.vhdx"));
+    }
+    SECTION("gone") { REQUIRE(host.files->remove("/data/images/win11/v0001.vhdx")); }
+    const auto store = host.open();
+    const auto disk = store->open_machine_disk("lab1-01", "win11", OverlayKind::persistent);
+    REQUIRE_FALSE(disk);
+    REQUIRE_THAT(disk.error().what, Catch::Contains("v0001.vhdx") && Catch::Contains("lab1-01"));
+}
+
+TEST_CASE("a reset overlay survives the process, and is made anew after the host went down", "[images][store]") {
+    Host host;
+    const auto store = host.open();
+    REQUIRE(store->import("/srv/win11.raw", "win11", no_progress));
+    write_sectors(**store->open_machine_disk("lab1-01", "win11", OverlayKind::reset), 9, 5, 1);
+
+    Host after_death(host.files->after_process_death(), host.catalogue.rows());
+    REQUIRE(read_sectors(**after_death.open()->open_machine_disk("lab1-01", "win11", OverlayKind::reset), 5, 1) == pattern(9, 5, 1));
+
+    for (const unsigned kept : {0U, 50U, 100U}) {
+        Host after_power_loss(host.files->after_power_loss({1, kept, 512}), host.catalogue.rows());
+        REQUIRE(read_sectors(**after_power_loss.open()->open_machine_disk("lab1-01", "win11", OverlayKind::reset), 5, 1) == pattern(7, 5, 1));
+    }
+}
+
+TEST_CASE("a machine's persistent disk is not thrown away by opening it as something else", "[images][store]") {
+    Host host;
+    const auto store = host.open();
+    REQUIRE(store->import("/srv/win11.raw", "win11", no_progress));
+    REQUIRE(store->open_machine_disk("lab1-01", "win11", OverlayKind::persistent));
+    const auto other = store->open_machine_disk("lab1-01", "win11", OverlayKind::reset);
+    REQUIRE_FALSE(other);
+    REQUIRE_THAT(other.error().what, Catch::Contains("Reset the machine"));
+
+    REQUIRE(store->open_machine_disk("lab1-02", "win11", OverlayKind::reset));
+    REQUIRE(store->open_machine_disk("lab1-02", "win11", OverlayKind::persistent));
+    REQUIRE_FALSE(host.has("overlays/lab1-02.reset"));
+}
+
+TEST_CASE("two servers never share a data directory", "[images][store]") {
+    Host host;
+    const auto store = host.open();
+    const auto second = host.try_open();
+    REQUIRE_FALSE(second);
+    REQUIRE_THAT(second.error().what, Catch::Contains("another rootstock server"));
+}
+
+TEST_CASE("names that could leave the data directory are refused", "[images][store]") {
+    Host host;
+    const auto store = host.open();
+    REQUIRE(store->import("/srv/win11.raw", "win11", no_progress));
+    const std::vector<std::string> names = {"", "..", "../x", "a/b", ".hidden", "A", "-x", std::string(64, 'a'), "a b", "a\n"};
+    for (const std::string& name : names) {
+        INFO(name);
+        REQUIRE_FALSE(store->import("/srv/win11.raw", name, no_progress));
+        REQUIRE_FALSE(store->create_volume(name, image_bytes, {}));
+        REQUIRE_FALSE(store->open_machine_disk(name, "win11", OverlayKind::persistent));
+    }
+    REQUIRE(host.files->list("/data/overlays")->empty());
+    REQUIRE(host.files->list("/data/volumes")->empty());
+}
+
+TEST_CASE("a volume keeps its contents and its initiators", "[images][store]") {
+    Host host;
+    {
+        const auto store = host.open();
+        REQUIRE(store->create_volume("pool", image_bytes, {"*"}));
+        REQUIRE_FALSE(store->create_volume("pool", image_bytes, {"*"}));
+        REQUIRE_FALSE(store->create_volume("odd", image_bytes + 512, {"*"}));
+        REQUIRE(store->set_volume_initiators("pool", {"iqn.2026-01.example:a"}));
+        write_sectors(**store->open_volume_disk("pool"), 9, 3, 1);
+        store->close_all();
+    }
+    const auto store = host.open();
+    REQUIRE(store->volumes()->front().initiators == std::vector<std::string>{"iqn.2026-01.example:a"});
+    REQUIRE(read_sectors(**store->open_volume_disk("pool"), 3, 1) == pattern(9, 3, 1));
+    REQUIRE(read_sectors(**store->open_volume_disk("pool"), 4, 1) == pattern(zeros_tag, 4, 1));
+}
+
+namespace {
+
+/// Whatever the catalogue names is there and can be opened; whatever lies in the directory is in the catalogue.
+void check_consistent(Host& host) {
+    const auto store = host.open();
+    std::set<std::string> known;
+    for (const auto& row : host.catalogue.rows().versions) {
+        known.insert(row.file);
+        REQUIRE(store->open_machine_disk("probe", row.image, OverlayKind::reset));
+        REQUIRE(store->remove_machine_disk("probe"));
+    }
+    for (const auto& row : host.catalogue.rows().overlays) {
+        known.insert(row.file);
+        const auto disk = store->open_machine_disk(row.machine, row.image, row.kind);
+        INFO((disk ? "" : disk.error().what));
+        REQUIRE(disk);
+    }
+    for (const auto& row : host.catalogue.rows().volumes) {
+        known.insert(row.file);
+        REQUIRE(store->open_volume_disk(row.name));
+    }
+    store->close_all();
+    for (const std::string directory : {"images/win11", "overlays", "volumes"}) {
+        const auto names = host.files->list("/data/" + directory);
+        REQUIRE(names);
+        for (const std::string& name : *names) {
+            INFO(directory + "/" + name);
+            REQUIRE((name.ends_with(".owned") || known.contains(directory + "/" + name)));
+        }
+    }
+}
+
+} // namespace
+
+TEST_CASE("wherever the server or the host dies, files and catalogue agree afterwards", "[images][store]") {
+    Host host;
+    unsigned moments = 0;
+    bool checking = false;
+    const auto die_here = [&] {
+        if (std::exchange(checking, true)) {
+            return;
+        }
+        ++moments;
+        Host after_death(host.files->after_process_death(), host.catalogue.rows());
+        check_consistent(after_death);
+        Host after_power_loss(host.files->after_power_loss({moments, moments % 3 * 50, 512}), host.catalogue.rows());
+        check_consistent(after_power_loss);
+        checking = false;
+    };
+    {
+        auto store = host.open();
+        host.files->before_change([&](const SimOperation&) { die_here(); });
+        host.catalogue.before_change(die_here);
+        REQUIRE(store->import("/srv/win11.raw", "win11", no_progress));
+        REQUIRE(store->open_machine_disk("lab1-01", "win11", OverlayKind::persistent));
+        REQUIRE(store->create_volume("pool", image_bytes, {"*"}));
+        REQUIRE(store->remove_volume("pool"));
+        REQUIRE(store->remove_machine_disk("lab1-01"));
+        REQUIRE(store->remove_image("win11"));
+        host.files->before_change({});
+        host.catalogue.before_change({});
+    }
+    REQUIRE(moments > 60);
+}
