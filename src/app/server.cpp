@@ -67,7 +67,9 @@ struct Server::Parts {
     ~Parts() { stop(); }
 
     void make_network(const std::optional<dhcp::DhcpConfig>& dhcp);
-    Result<void> start_network();
+    Result<void> open_ports();
+    Result<void> start_loading();
+    Result<void> start_serving();
     Result<void> compare_with_file(bool apply);
     void stop();
 
@@ -98,13 +100,18 @@ void Server::Parts::make_network(const std::optional<dhcp::DhcpConfig>& dhcp) {
     }
 }
 
-Result<void> Server::Parts::start_network() {
-    if (auto started = http->start(); !started) {
-        return started;
+/// What may be taken by somebody else, before anything is changed.
+Result<void> Server::Parts::open_ports() {
+    if (auto opened = http->open(); !opened) {
+        return opened;
     }
-    if (auto started = network->iscsi.start(); !started) {
-        return started;
+    if (auto opened = network->iscsi.open(); !opened) {
+        return opened;
     }
+    return network->dhcp ? network->dhcp->open() : Result<void>();
+}
+
+Result<void> Server::Parts::start_loading() {
     const bool dhcp_here = network->dhcp != nullptr;
     if (auto started = network->tftp.start(); !started) {
         if (dhcp_here) {
@@ -112,13 +119,18 @@ Result<void> Server::Parts::start_network() {
         }
         backbone->log().warning("tftp.off", {{"reason", started.error().what}}); // another DHCP server may name another TFTP server
     }
-    if (!dhcp_here) {
-        return {};
-    }
-    if (auto started = network->ndp->start(); !started) {
+    return dhcp_here ? network->ndp->start() : Result<void>();
+}
+
+/// The other way round than a boot goes: who is let in finds everything behind it working.
+Result<void> Server::Parts::start_serving() {
+    if (auto started = network->iscsi.start(); !started) {
         return started;
     }
-    return network->dhcp->start();
+    if (auto started = http->start(); !started) {
+        return started;
+    }
+    return network->dhcp ? network->dhcp->start() : Result<void>();
 }
 
 /// `apply` false: only whether it could be done.
@@ -227,11 +239,17 @@ Result<void> Server::start() {
     if (auto possible = parts_->compare_with_file(false); !possible) {
         return possible;
     }
-    if (auto started = parts_->start_network(); !started) {
+    if (auto opened = parts_->open_ports(); !opened) {
+        return opened;
+    }
+    if (auto started = parts_->start_loading(); !started) { // knows no machines, so it may come before the file is applied
         return started;
     }
     if (auto applied = parts_->compare_with_file(true); !applied) {
         return applied;
+    }
+    if (auto started = parts_->start_serving(); !started) {
+        return started;
     }
     parts_->housekeeper = std::make_unique<Housekeeper>(chores_period, [backbone = parts_->backbone.get()] { backbone->do_chores(); });
     parts_->backbone->log().info("server.started", {{"version", version()}, {"page", url()}, {"data", parts_->backbone->config().server.data}});

@@ -25,7 +25,7 @@ class Server {
 
     ~Server(); // stops
 
-    /// Opens every port, then applies the configuration file.
+    /// Takes every port, applies the configuration file, then serves: nobody is answered from a state that the file is about to change.
     [[nodiscard]] Result<void> start();
     /// Reads the file again and applies it (SIGHUP). Errors change nothing.
     void reload();

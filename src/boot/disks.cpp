@@ -199,7 +199,8 @@ Result<iscsi::Target, LoginStatus> Disks::open_machine(const iscsi::LoginRequest
     if (!boot) {
         return LoginStatus::authorization_failure;
     }
-    if (auto taken = take_over(machine, *boot, *disk); !taken) {
+    const auto taken = take_over(machine, *boot, *disk);
+    if (!taken) {
         return taken.error();
     }
     if (!disk->unit) {
@@ -214,6 +215,14 @@ Result<iscsi::Target, LoginStatus> Disks::open_machine(const iscsi::LoginRequest
         OpenDisks::opened(*disk, disk_identity(target), *overlay);
     }
     registry_.boot_stage(*boot, fleet::Stage::login, request.remote_address);
+    if (*taken && machine.mode == fleet::Mode::reset) {
+        // Whose disk this is must outlive us before its first write is acknowledged: else, after a restart, this boot would be taken for a new
+        // one and its disk thrown away.
+        if (const auto saved = registry_.save_boot(*boot); !saved) {
+            log_.error("boot.disk.failed", {{"machine", name}, {"boot", *boot}, {"reason", saved.error().what}});
+            return LoginStatus::out_of_resources;
+        }
+    }
     if (!is_ipxe(request.isid)) {
         registry_.boot_stage(*boot, fleet::Stage::os_login, request.remote_address);
     }
@@ -225,12 +234,12 @@ Result<iscsi::Target, LoginStatus> Disks::open_machine(const iscsi::LoginRequest
 }
 
 /// `boot` is about to use the disk: a newer one than the last ends that one's sessions, and in mode
-/// reset throws its overlay away.
-Result<void, LoginStatus>
+/// reset throws its overlay away. True: that has happened now; false: it had the disk already.
+Result<bool, LoginStatus>
 Disks::take_over(const fleet::Machine& machine, fleet::BootId boot, OpenDisk& disk) {
     const fleet::BootId last = last_login(machine);
     if (boot == last) {
-        return {};
+        return false;
     }
     if (boot < last) {
         log_.warning("boot.login.superseded",
@@ -262,7 +271,7 @@ Disks::take_over(const fleet::Machine& machine, fleet::BootId boot, OpenDisk& di
         registry_.boot_ended(boot, fleet::BootOutcome::failed, ready.error().what);
         return LoginStatus::target_error;
     }
-    return {};
+    return true;
 }
 
 Result<iscsi::Target, LoginStatus> Disks::open_volume(const iscsi::LoginRequest& request,

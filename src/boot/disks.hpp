@@ -83,7 +83,7 @@ class Disks final : public iscsi::TargetProvider {
 
     [[nodiscard]] Result<iscsi::Target, LoginStatus> open_machine(
         const iscsi::LoginRequest& request, const std::string& name, std::string_view user);
-    [[nodiscard]] Result<void, LoginStatus>
+    [[nodiscard]] Result<bool, LoginStatus>
     take_over(const fleet::Machine& machine, fleet::BootId boot, OpenDisk& disk);
     [[nodiscard]] Result<iscsi::Target, LoginStatus> open_volume(const iscsi::LoginRequest& request,
                                                                  const std::string& name);

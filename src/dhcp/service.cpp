@@ -47,11 +47,12 @@ class Service::Edge {
         : shard_(runtime.control()), offload_(offload), log_(log), clock_(clock), config_(std::move(config)), policy_(policy),
           store_(store), save_wanted_(shard_.context(), net::Timer::time_point::max()), tasks_(shard_, log) {}
 
+    Result<void> open();
     Result<void> start();
     void stop();
 
   private:
-    Result<void> open();
+    Result<void> open_ports();
     net::Awaitable<> receive_loop();
     net::Awaitable<> save_loop();
     net::Awaitable<> watch_loop();
@@ -77,7 +78,10 @@ class Service::Edge {
     net::TaskGroup tasks_;
 };
 
-Result<void> Service::Edge::start() {
+Result<void> Service::Edge::open() {
+    if (port_) {
+        return {};
+    }
     if (auto checked = check(config_); !checked) {
         return checked;
     }
@@ -86,25 +90,35 @@ Result<void> Service::Edge::start() {
         return interface.error();
     }
     own_mac_ = interface->mac;
+    Result<void> opened;
+    shard_.call([&] { opened = open_ports(); });
+    return opened;
+}
+
+Result<void> Service::Edge::start() {
+    if (auto opened = open(); !opened) {
+        return opened;
+    }
     const auto leases = store_.load();
     if (!leases) {
         return leases.error();
     }
     server_ = std::make_unique<Server>(config_, policy_);
     server_->restore(*leases, clock_.wall());
-    Result<void> opened;
-    shard_.call([&] { opened = open(); });
-    if (opened) {
-        log_.info("dhcp.started", {{"interface", config_.interface},
-                                   {"address", config_.network.address.text()},
-                                   {"first", config_.first.text()},
-                                   {"last", config_.last.text()},
-                                   {"leases", leases->size()}});
-    }
-    return opened;
+    shard_.call([this] {
+        tasks_.spawn(receive_loop());
+        tasks_.spawn(save_loop());
+        tasks_.spawn(watch_loop());
+    });
+    log_.info("dhcp.started", {{"interface", config_.interface},
+                               {"address", config_.network.address.text()},
+                               {"first", config_.first.text()},
+                               {"last", config_.last.text()},
+                               {"leases", leases->size()}});
+    return {};
 }
 
-Result<void> Service::Edge::open() {
+Result<void> Service::Edge::open_ports() {
     net::UdpOptions options;
     options.port = server_port;
     options.device = config_.interface;
@@ -120,9 +134,6 @@ Result<void> Service::Edge::open() {
     }
     port_ = std::move(*port);
     link_ = std::move(*link);
-    tasks_.spawn(receive_loop());
-    tasks_.spawn(save_loop());
-    tasks_.spawn(watch_loop());
     return {};
 }
 
@@ -244,6 +255,8 @@ Service::Service(net::Runtime& runtime, net::Offload& offload, Log& log, const C
     : edge_(std::make_unique<Edge>(runtime, offload, log, clock, std::move(config), policy, store)) {}
 
 Service::~Service() { stop(); }
+
+Result<void> Service::open() { return edge_->open(); }
 
 Result<void> Service::start() { return edge_->start(); }
 

@@ -31,7 +31,9 @@ class Service {
             LeaseStore& store);
     ~Service();
 
-    /// Checks the configuration, loads the leases, opens port and link. Blocks; after an error nothing is left open.
+    /// Checks the configuration, takes port and link; what comes in waits until start(). Blocks; after an error nothing is left open.
+    [[nodiscard]] Result<void> open();
+    /// Loads the leases and serves; opens first when nobody did. Blocks.
     [[nodiscard]] Result<void> start();
     /// Twice is harmless.
     void stop();

@@ -270,7 +270,7 @@ Result<Boot> Registry::begin_disk_boot(Mac mac) {
         }
         boot = present;
     }
-    auto stored = store_.put_boot(boot);
+    auto stored = save_boot(boot.id);
     tell_boot(boot.id);
     if (!stored) {
         return stored.error();
@@ -293,6 +293,18 @@ void Registry::boot_stage(BootId id, Stage stage, std::string detail) {
     if (changed) {
         tell_boot(id);
     }
+}
+
+Result<void> Registry::save_boot(BootId id) {
+    const std::lock_guard writing(write_mutex_);
+    const auto present = boot(id);
+    if (!present) {
+        return {}; // pushed out by newer ones
+    }
+    if (auto stored = store_.put_boot(*present); !stored) {
+        return stored.error();
+    }
+    return {};
 }
 
 void Registry::boot_ended(BootId id, BootOutcome outcome, std::string reason) {
@@ -330,6 +342,7 @@ void Registry::tell_boot(BootId id) {
 
 /// On the writer's thread: all that changed since the last time, in one transaction.
 bool Registry::write_activity() {
+    const std::lock_guard writing(write_mutex_);
     std::vector<Boot> boots;
     std::vector<UnknownMachine> unknown;
     {

@@ -103,6 +103,8 @@ class Registry {
     /// With its secret: for the login only, never to be shown or logged.
     [[nodiscard]] std::optional<Boot> boot(BootId id) const;
     void boot_stage(BootId id, Stage stage, std::string detail);
+    /// What is known of the boot is durable once this returns.
+    [[nodiscard]] Result<void> save_boot(BootId id);
     void boot_ended(BootId id, BootOutcome outcome, std::string reason);
     /// Newest first, bounded; the secrets are blank.
     [[nodiscard]] std::vector<Boot> boots(std::optional<MachineId> machine, std::size_t most) const;
@@ -125,6 +127,7 @@ class Registry {
     std::mutex change_mutex_; // one change of machines at a time, over the store's call and the publishing
     Snapshot<FleetView> view_;
 
+    std::mutex write_mutex_; // held from the copying of boots to their writing: an older copy must not overwrite a newer one
     mutable std::mutex activity_mutex_; // guards boots_, unknown_ and random_; never held over a call of the store
     BootLog boots_;
     UnknownList unknown_;

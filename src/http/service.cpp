@@ -80,13 +80,27 @@ class Service::Impl {
     }
     ~Impl() { stop(); }
 
-    Result<void> start() {
+    Result<void> open() {
+        if (std::exchange(open_, true)) {
+            return {};
+        }
         for (const std::string& address : config_.addresses) {
             if (auto listening = acceptor_.listen(address, config_.port, "HTTP"); !listening) {
                 return listening.error();
             }
         }
         return config_.socket_path.empty() ? Result<void>() : listen_locally();
+    }
+
+    Result<void> start() {
+        if (auto opened = open(); !opened) {
+            return opened;
+        }
+        acceptor_.accept();
+        if (listens_locally_) {
+            runtime_.control().call([this] { local_tasks_.spawn(accept_locally()); });
+        }
+        return {};
     }
 
     [[nodiscard]] std::uint16_t port() const { return acceptor_.port(); }
@@ -166,7 +180,6 @@ class Service::Impl {
             return Error{error, "cannot listen on " + path + ": " + error.message()};
         }
         listens_locally_ = true;
-        runtime_.control().call([this] { local_tasks_.spawn(accept_locally()); });
         return {};
     }
 
@@ -200,6 +213,7 @@ class Service::Impl {
     net::TaskGroup local_tasks_;
     asio::basic_socket_acceptor<LocalProtocol, net::Executor> local_acceptor_{
         runtime_.control().context()};
+    bool open_ = false;
     bool listens_locally_ = false;
     bool stopped_ = false;
     net::TcpAcceptor acceptor_; // last: hands over no connection before or after the rest lives
@@ -215,6 +229,9 @@ Service::Service(net::Runtime& runtime,
           runtime, offload, log, clock, std::move(config), std::move(router))) {}
 Service::~Service() = default;
 
+Result<void> Service::open() {
+    return impl_->open();
+}
 Result<void> Service::start() {
     return impl_->start();
 }

@@ -27,7 +27,9 @@ class Service {
             Router router);
     ~Service();
 
-    /// Listens; the error says what is taken, and by whom.
+    /// Takes the ports; who connects waits until start(). The error says what is taken, and by whom.
+    [[nodiscard]] Result<void> open();
+    /// Serves; opens first when nobody did.
     [[nodiscard]] Result<void> start();
     [[nodiscard]] std::uint16_t port() const;
     /// Ends all connections, held requests and streams, too. Twice is harmless.

@@ -57,12 +57,23 @@ class Service::Core {
         context_.on_gone = [this](Driver& driver) { gone(driver); };
     }
 
-    Result<void> start() {
+    Result<void> open() {
+        if (std::exchange(open_, true)) {
+            return {};
+        }
         for (const ServiceConfig::Portal& portal : config_.portals) {
             if (auto listening = acceptor_.listen(portal.address, portal.port, "iSCSI"); !listening) {
                 return listening;
             }
         }
+        return {};
+    }
+
+    Result<void> start() {
+        if (auto opened = open(); !opened) {
+            return opened;
+        }
+        acceptor_.accept();
         return {};
     }
 
@@ -105,6 +116,7 @@ class Service::Core {
     void gone(Driver& driver);
 
     const ServiceConfig config_;
+    bool open_ = false;
     std::vector<ShardState> shards_;
     DriverContext context_;
     net::TcpAcceptor acceptor_;
@@ -201,6 +213,7 @@ Service::Service(net::Runtime& runtime, net::Offload& offload, Log& log, const C
 
 Service::~Service() { stop(std::chrono::milliseconds(0)); }
 
+Result<void> Service::open() { return core_->open(); }
 Result<void> Service::start() { return core_->start(); }
 void Service::stop(std::chrono::milliseconds deadline) { core_->stop(deadline); }
 std::uint16_t Service::port() const { return core_->port(); }

@@ -46,6 +46,9 @@ class Service {
     Service(const Service&) = delete;
     Service& operator=(const Service&) = delete;
 
+    /// Takes the ports; initiators that connect wait until start().
+    [[nodiscard]] Result<void> open();
+    /// Serves; opens first when nobody did.
     [[nodiscard]] Result<void> start();
     /// Asks every initiator to log out, waits for at most `deadline`, ends the rest. Returns when every lease is destroyed.
     void stop(std::chrono::milliseconds deadline);

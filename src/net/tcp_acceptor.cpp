@@ -53,8 +53,16 @@ Result<void> TcpAcceptor::listen(const std::string& address, std::uint16_t port,
     if (port_ == 0) {
         port_ = acceptor->local_endpoint(error).port();
     }
-    runtime_.control().call([&] { tasks_.spawn(accept_loop(acceptor)); });
+    listening_.push_back(std::move(acceptor));
     return {};
+}
+
+void TcpAcceptor::accept() {
+    runtime_.control().call([this] {
+        for (std::shared_ptr<Acceptor>& acceptor : std::exchange(listening_, {})) {
+            tasks_.spawn(accept_loop(std::move(acceptor)));
+        }
+    });
 }
 
 void TcpAcceptor::stop() {

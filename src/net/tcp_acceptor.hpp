@@ -19,9 +19,12 @@ class TcpAcceptor {
     TcpAcceptor(Runtime& runtime, Log& log, OnConnection on_connection);
     ~TcpAcceptor();
 
-    /// Listens and starts to accept. `address`: "0.0.0.0", "10.20.0.1", "::"; `port` 0: any (tests); `purpose` names the service
-    /// in the error, which also says who holds the port. Several calls listen on several addresses.
+    /// Takes the port; peers that connect wait until accept(). `address`: "0.0.0.0", "10.20.0.1", "::"; `port` 0: any (tests);
+    /// `purpose` names the service in the error, which also says who holds the port. Several calls listen on several addresses.
     [[nodiscard]] Result<void> listen(const std::string& address, std::uint16_t port, const std::string& purpose);
+
+    /// Begins to hand over connections, of every listen() before. Once.
+    void accept();
 
     /// Of the first listen(): the port that the kernel chose.
     [[nodiscard]] std::uint16_t port() const { return port_; }
@@ -39,6 +42,7 @@ class TcpAcceptor {
     OnConnection on_connection_;
     std::uint16_t port_ = 0;
     bool stopped_ = false;
+    std::vector<std::shared_ptr<Acceptor>> listening_; // until accept()
     TaskGroup tasks_; // on the control shard
 };
 

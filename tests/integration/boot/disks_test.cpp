@@ -243,6 +243,16 @@ TEST_CASE("Disks: mode reset forgets at a new boot, keeps at a reconnect, also o
     CHECK(anew.first_byte() == 'M');
 }
 
+TEST_CASE("Disks: mode reset: whose disk it is, is durable before the first write", "[boot][disks]") {
+    World world;
+    world.assign(fleet::Mode::reset);
+    const auto boot = world.script();
+    const LiveSession firmware(world, login_of(1), boot);
+    const auto stored = world.database->fleet().load_boots(std::nullopt, 1); // long before a lazy write
+    REQUIRE(stored);
+    CHECK(stages_of(stored->at(0)).back() == fleet::Stage::login);
+}
+
 TEST_CASE("Disks: a replaced PC is cut off, and its successor has the disk", "[boot][disks]") {
     World world;
     world.assign(fleet::Mode::persistent);

@@ -47,6 +47,7 @@ TEST_CASE("Acceptor: connections are spread over the shards and arrive on their 
     Arrivals arrivals;
     TcpAcceptor acceptor(runtime, log, arrivals.recorder());
     REQUIRE(acceptor.listen(listen, 0, "test"));
+    acceptor.accept();
 
     asio::io_context context;
     std::vector<Tcp::socket> clients;
@@ -55,6 +56,25 @@ TEST_CASE("Acceptor: connections are spread over the shards and arrive on their 
         arrivals.wait_for(i + 1);
     }
     CHECK(arrivals.shards == std::vector<std::size_t>{0, 1, 0, 1, 0, 1});
+    acceptor.stop();
+}
+
+TEST_CASE("Acceptor: who connects before accept() waits, and is served then", "[net][tcp]") {
+    Runtime runtime(1);
+    NullLog log;
+    Arrivals arrivals;
+    TcpAcceptor acceptor(runtime, log, arrivals.recorder());
+    REQUIRE(acceptor.listen("127.0.0.1", 0, "test"));
+    asio::io_context context;
+    Tcp::socket client(context);
+    client.connect({asio::ip::make_address("127.0.0.1"), acceptor.port()});
+    runtime.shard(0).call([] {}); // the shard had its chance
+    {
+        std::lock_guard lock(arrivals.mutex);
+        CHECK(arrivals.shards.empty());
+    }
+    acceptor.accept();
+    arrivals.wait_for(1);
     acceptor.stop();
 }
 
