@@ -15,6 +15,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <variant>
 #include <vector>
@@ -50,6 +51,8 @@ struct NeedDataOut {
     std::uint32_t length = 0;
 };
 
+class CopyJob;
+
 struct BlockIo {
     enum class Op : std::uint8_t {
         read,
@@ -64,6 +67,7 @@ struct BlockIo {
         write_zeros,       // offset, length
         prefetch,
         extents,           // GET LBA STATUS: fills IoResult::extents
+        copy,              // EXTENDED COPY: does what the job says
         save_reservations, // PERSISTENT RESERVE OUT with APTPL: durable before it is answered
     };
     struct Range {
@@ -76,6 +80,7 @@ struct BlockIo {
     bool fua = false;
     ByteVector data;           // for the ops that carry it (from execute_with_data)
     std::vector<Range> ranges; // discard
+    std::shared_ptr<CopyJob> copy_job{};
 };
 
 using Step = std::variant<Response, NeedDataOut, BlockIo>;

@@ -5,6 +5,7 @@
 
 #include "scsi/logical_unit.hpp"
 #include "scsi/command_table.hpp"
+#include "scsi/copy_job.hpp"
 #include "scsi/mode_pages.hpp"
 #include "scsi/reservations.hpp"
 #include "scsi/unit_attention.hpp"
@@ -23,12 +24,17 @@ class DiskNexus final : public Nexus {
     [[nodiscard]] const NexusName& name() const { return name_; }
     [[nodiscard]] const std::vector<std::uint64_t>& all_luns() const { return all_luns_; }
     [[nodiscard]] UnitAttentions& attentions() { return attentions_; }
-    void abort_tasks() { abort_epoch_.fetch_add(1, std::memory_order_release); }
+    [[nodiscard]] CopyLog& copies() { return copies_; }
+    void abort_tasks() {
+        abort_epoch_.fetch_add(1, std::memory_order_release);
+        copies_.cancel_all();
+    }
 
   private:
     const NexusName name_;
     const std::vector<std::uint64_t> all_luns_;
     UnitAttentions attentions_;
+    CopyLog copies_;
     std::shared_ptr<DiskUnit> unit_;
 };
 
@@ -59,6 +65,7 @@ class DiskUnit final : public LogicalUnit, public std::enable_shared_from_this<D
     void reset() override;
     void clear_task_set(const Nexus& by) override;
     void capacity_changed() override;
+    [[nodiscard]] bool has_registrations() const override;
 
     // For the handlers.
     [[nodiscard]] const Identity& identity() const { return identity_; }

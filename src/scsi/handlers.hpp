@@ -37,6 +37,14 @@ Outcome read_full_status(const Context& c);
 Outcome out(const Context& c);
 } // namespace reserve
 
+/// EXTENDED COPY and what tells of it (copy_commands).
+namespace copy {
+Outcome extended_copy(const Context& c);
+Outcome receive_status(const Context& c);
+Outcome receive_operating_parameters(const Context& c);
+Outcome receive_failure_details(const Context& c);
+} // namespace copy
+
 /// SBC: the medium (block_commands).
 namespace block_cmd {
 Outcome read(const Context& c);

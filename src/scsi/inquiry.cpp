@@ -3,11 +3,13 @@
 #include "core/digest.hpp"
 #include "core/text.hpp"
 #include "core/wire_int.hpp"
+#include "scsi/copy_list.hpp"
 #include "scsi/disk_unit.hpp"
 #include "scsi/limits.hpp"
 
 #include <algorithm>
 #include <array>
+#include <bit>
 
 namespace rootstock::scsi {
 namespace {
@@ -52,6 +54,43 @@ void device_identification(ByteWriter& out, const Identity& identity, std::uint1
     append_designator(out, iscsi | code_set_binary, for_target_port, DesignatorType::target_port_group, object_bytes(std::as_const(port)));
 }
 
+/// SPC-4 7.8.17 Third-party Copy: what RECEIVE COPY OPERATING PARAMETERS says, and which commands there are.
+void third_party_copy(ByteWriter& out, const Shape& shape) {
+    enum class Descriptor : std::uint16_t {
+        supported_commands = 0x0001,
+        parameter_data = 0x0004,
+        supported_descriptors = 0x0008,
+        supported_cscd_ids = 0x000c,
+        general_copy_operations = 0x8001,
+    };
+    const auto begin = [&](Descriptor type, std::uint16_t length) {
+        out.write(be16(static_cast<std::uint16_t>(type)));
+        out.write(be16(length));
+    };
+    begin(Descriptor::supported_commands, 12);
+    constexpr std::array<std::uint8_t, 9> commands{8, 0x83, 1, 0x00, 0x84, 3, 0x00, 0x03, 0x04};
+    out.append(commands);
+    out.fill(3); // a descriptor is a multiple of four
+    begin(Descriptor::parameter_data, 28);
+    out.fill(4);
+    out.write(be16(limits::copy_cscds));
+    out.write(be16(limits::copy_segments));
+    out.write(be32(max_copy_descriptors_size()));
+    out.fill(16); // no inline data
+    begin(Descriptor::supported_descriptors, 4);
+    constexpr std::array<std::uint8_t, 4> descriptors{2, block_to_block_segment, identification_cscd, 0};
+    out.append(descriptors);
+    begin(Descriptor::supported_cscd_ids, 4);
+    out.write(be16(2));
+    out.write(be16(own_cscd_id));
+    begin(Descriptor::general_copy_operations, 32);
+    out.write(be32(limits::concurrent_copies));
+    out.write(be32(limits::concurrent_copies));
+    out.write(be32(static_cast<std::uint32_t>(limits::copy_segment_bytes)));
+    out.byte(static_cast<std::uint8_t>(std::countr_zero(shape.block_size))); // DATA SEGMENT GRANULARITY
+    out.fill(19);
+}
+
 /// SBC-3 6.6.3 Block Limits.
 void block_limits(ByteWriter& out, const Shape& shape) {
     const std::uint32_t physical_blocks = std::max(shape.physical_block_size / shape.block_size, 1U);
@@ -87,7 +126,7 @@ void logical_block_provisioning(ByteWriter& out, const Shape& shape) {
     out.byte(0);
 }
 
-constexpr std::array<std::uint8_t, 6> pages{0x00, 0x80, 0x83, 0xb0, 0xb1, 0xb2}; // ascending
+constexpr std::array<std::uint8_t, 7> pages{0x00, 0x80, 0x83, 0x8f, 0xb0, 0xb1, 0xb2}; // ascending
 
 } // namespace
 
@@ -100,7 +139,7 @@ ByteVector standard_inquiry(Peripheral peripheral, const Identity& identity) {
     out.byte(0x06); // SPC-4
     out.byte(0x12); // HISUP, response data format 2
     out.byte(96 - 5);
-    out.byte(0x10); // TPGS: implicit
+    out.byte(0x18); // TPGS: implicit; 3PC
     out.byte(0x10); // MULTIP
     out.byte(0x02); // CMDQUE
     append_padded(out, identity.vendor, 8);
@@ -125,6 +164,7 @@ Result<ByteVector, Sense> vital_product_data(std::uint8_t page, const Identity& 
     case 0x00: out.append(pages); break;
     case 0x80: out.append(identity.serial); break;
     case 0x83: device_identification(out, identity, relative_target_port); break;
+    case 0x8f: third_party_copy(out, shape); break;
     case 0xb0: block_limits(out, shape); break;
     case 0xb1: block_device_characteristics(out); break;
     case 0xb2: logical_block_provisioning(out, shape); break;

@@ -1,4 +1,4 @@
-// Standard INQUIRY data and vital product data pages 00, 80, 83, B0, B1, B2 (SPC-4 sections 6.6 and 7.8, SBC-3 section 6.6). Pure.
+// Standard INQUIRY data and vital product data pages 00, 80, 83, 8F, B0, B1, B2 (SPC-4 sections 6.6 and 7.8, SBC-3 section 6.6). Pure.
 #pragma once
 
 #include "core/bytes.hpp"

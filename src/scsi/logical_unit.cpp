@@ -8,7 +8,10 @@
 
 namespace rootstock::scsi {
 
-DiskNexus::~DiskNexus() { unit_->forget(*this); }
+DiskNexus::~DiskNexus() {
+    copies_.cancel_all();
+    unit_->forget(*this);
+}
 
 DiskUnit::DiskUnit(std::shared_ptr<block::BlockDevice> device, Identity identity, std::shared_ptr<ReservationStore> store,
                    ReservationState reservations)
@@ -99,6 +102,9 @@ Response DiskUnit::complete(Nexus&, const Command& command, const BlockIo& io, c
         return response;
     }
     using enum BlockIo::Op;
+    if (io.op == copy) {
+        return check_condition(io.copy_job->failure());
+    }
     const bool writing = io.op != read && io.op != verify && io.op != prefetch && io.op != extents;
     Sense sense = sense_of(*result.error, writing);
     if (*result.error == block::IoError::miscompare) {
@@ -244,6 +250,11 @@ void DiskUnit::clear_task_set(const Nexus& by) {
 void DiskUnit::capacity_changed() {
     block_count_ = device_->geometry().size_bytes / shape_.block_size;
     tell_all(Attention::capacity_changed, nullptr);
+}
+
+bool DiskUnit::has_registrations() const {
+    const std::lock_guard lock(mutex_);
+    return !reservations_.state().registrations.empty();
 }
 
 std::shared_ptr<LogicalUnit> make_disk_unit(std::shared_ptr<block::BlockDevice> device, Identity identity) {

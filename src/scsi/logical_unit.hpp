@@ -63,6 +63,8 @@ class LogicalUnit {
     virtual void clear_task_set(const Nexus& by) = 0;
     /// The device has another size now: CAPACITY DATA HAS CHANGED for everybody.
     virtual void capacity_changed() = 0;
+    /// Somebody is registered for persistent reservations, which nobody but this unit may know of: it should not be thrown away.
+    [[nodiscard]] virtual bool has_registrations() const { return false; }
 };
 
 /// The one implementation. Persistent reservations end with the process.

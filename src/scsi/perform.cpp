@@ -130,6 +130,7 @@ IoResult DiskUnit::perform(const BlockIo& io) {
     case Op::discard: return discard(*device_, io);
     case Op::write_zeros: return as_result(device_->write_zeros(io.offset, io.length));
     case Op::extents: return extents(*device_, io);
+    case Op::copy: return as_result(io.copy_job->run(*device_));
     case Op::save_reservations: return save_reservations();
     case Op::read:
     case Op::write: break;

@@ -10,6 +10,7 @@ namespace {
 constexpr std::uint8_t current_fixed = 0x70;
 constexpr std::uint8_t current_descriptor = 0x72;
 constexpr std::uint8_t information_descriptor = 0x00;
+constexpr std::uint8_t command_specific_descriptor = 0x01;
 constexpr std::uint8_t sense_key_specific_descriptor = 0x02;
 
 /// The three sense-key-specific bytes: SKSV, C/D, BPV and bit pointer, then the field pointer.
@@ -36,7 +37,7 @@ ByteVector encode_fixed(const Sense& sense) {
     out.byte(static_cast<std::uint8_t>(sense.key));
     out.write(be32(valid ? static_cast<std::uint32_t>(*sense.information) : 0U));
     out.byte(10); // ADDITIONAL SENSE LENGTH
-    out.fill(4);  // COMMAND-SPECIFIC INFORMATION
+    out.write(be32(static_cast<std::uint32_t>(sense.command_specific.value_or(0))));
     out.write(be16(static_cast<std::uint16_t>(sense.asc)));
     out.byte(0);
     if (sense.field) {
@@ -49,7 +50,7 @@ ByteVector encode_fixed(const Sense& sense) {
 
 ByteVector encode_descriptor(const Sense& sense) {
     ByteVector bytes;
-    bytes.reserve(28);
+    bytes.reserve(40);
     ByteWriter out(bytes);
     out.byte(current_descriptor);
     out.byte(static_cast<std::uint8_t>(sense.key));
@@ -61,6 +62,12 @@ ByteVector encode_descriptor(const Sense& sense) {
         out.byte(0x80); // VALID
         out.byte(0);
         out.write(be64(*sense.information));
+    }
+    if (sense.command_specific) {
+        out.byte(command_specific_descriptor);
+        out.byte(10);
+        out.fill(2);
+        out.write(be64(*sense.command_specific));
     }
     if (sense.field) {
         out.byte(sense_key_specific_descriptor);

@@ -18,6 +18,7 @@ enum class SenseKey : std::uint8_t {
     illegal_request = 0x5,
     unit_attention = 0x6,
     data_protect = 0x7,
+    copy_aborted = 0xa,
     aborted_command = 0xb,
     miscompare = 0xe,
 };
@@ -25,8 +26,11 @@ enum class SenseKey : std::uint8_t {
 /// Additional sense code and qualifier, as in the lists of SPC-4 annex F: 0xAAQQ.
 enum class Asc : std::uint16_t {
     no_additional_information = 0x0000,
+    operation_in_progress = 0x0016,
     logical_unit_not_ready = 0x0400,
     write_error = 0x0c00,
+    copy_target_device_not_reachable = 0x0d02,
+    incorrect_copy_target_device_type = 0x0d03,
     invalid_field_in_command_information_unit = 0x0e03,
     unrecovered_read_error = 0x1100,
     parameter_list_length_error = 0x1a00,
@@ -37,6 +41,11 @@ enum class Asc : std::uint16_t {
     logical_unit_not_supported = 0x2500,
     invalid_field_in_parameter_list = 0x2600,
     invalid_release_of_persistent_reservation = 0x2604,
+    too_many_target_descriptors = 0x2606,
+    unsupported_target_descriptor_type = 0x2607,
+    too_many_segment_descriptors = 0x2608,
+    unsupported_segment_descriptor_type = 0x2609,
+    inline_data_length_exceeded = 0x260b,
     write_protected = 0x2700,
     space_allocation_failed_write_protect = 0x2707,
     power_on_reset_or_bus_device_reset = 0x2900,
@@ -65,6 +74,7 @@ struct Sense {
     Asc asc = Asc::no_additional_information;
     std::optional<FieldPointer> field;
     std::optional<std::uint64_t> information;
+    std::optional<std::uint64_t> command_specific{};
 };
 
 [[nodiscard]] Sense illegal_request(Asc asc);

@@ -1,6 +1,7 @@
 // Sequences of CDBs and parameter lists from three sessions against one unit. Whatever they say: an answer that is consistent with itself,
 // and I/O only within the medium.
 #include "scsi/command_table.hpp"
+#include "scsi/copy_job.hpp"
 #include "scsi/limits.hpp"
 
 #include "support/catch.hpp"
@@ -42,6 +43,29 @@ CdbBytes with_length(CdbBytes cdb, std::uint8_t length) {
     return cdb;
 }
 
+/// EXTENDED COPY with a good list: one descriptor of this unit, one segment by it and one by the unit's own ID; then its status.
+ByteVector copy_input() {
+    const Identity identity = identity_from_name("test");
+    ByteVector list;
+    ByteWriter out(list);
+    const ByteVector header{1, 0, 0, 32, 0, 0, 0, 0, 0, 0, 0, 56, 0, 0, 0, 0, 0xe4, 0, 0, 0, 1, 3, 0, 16};
+    out.append(header);
+    out.append(identity.naa);
+    const ByteVector first{0, 0, 0, 0, 0, 0, 2, 0, 2, 0, 0, 24, 0, 0, 0, 0, 0, 0, 0, 16};
+    out.append(first);
+    out.write(be64(3));
+    out.write(be64(9));
+    const ByteVector second{2, 0, 0, 24, 0xff, 0xff, 0xff, 0xff, 0, 0, 4, 0};
+    out.append(second);
+    out.write(be64(700));
+    out.write(be64(900));
+    ByteVector input;
+    append_command(input, 1, with_length({0x83}, static_cast<std::uint8_t>(list.size())), list);
+    append_command(input, 1, with_length({0x84, 0x00, 1}, 64), {});
+    append_command(input, 1, with_length({0x84, 0x04, 1}, 64), {});
+    return input;
+}
+
 test::Corpus corpus() {
     test::Corpus result;
     ByteVector everything;
@@ -56,10 +80,25 @@ test::Corpus corpus() {
         result.push_back(std::move(input));
     }
     result.push_back(std::move(everything));
+    result.push_back(copy_input());
     return result;
 }
 
+void check_copy(const CopyJob& job) {
+    REQUIRE(job.segments().size() <= limits::copy_segments);
+    for (const CopySegment& segment : job.segments()) {
+        REQUIRE(segment.length <= limits::copy_segment_bytes);
+        REQUIRE(segment.length <= unit_size);
+        REQUIRE(segment.source <= unit_size - segment.length);
+        REQUIRE(segment.destination <= unit_size - segment.length);
+    }
+}
+
 void check_io(const BlockIo& io) {
+    REQUIRE((io.op == BlockIo::Op::copy) == (io.copy_job != nullptr));
+    if (io.copy_job) {
+        check_copy(*io.copy_job);
+    }
     REQUIRE(io.offset <= unit_size);
     REQUIRE(io.length <= unit_size - io.offset);
     REQUIRE(io.data.size() <= 2 * limits::transfer_bytes);
