@@ -64,7 +64,9 @@ void add_targets(test::FixedTargets& targets, const Options& options) {
         test::FixedTargets::Target target;
         target.units.push_back({0, std::move(unit)});
         if (!options.user.empty()) {
-            target.authentication = {true, options.mutual_user, options.mutual_secret};
+            target.authentication.chap_required = true;
+            target.authentication.mutual_user = options.mutual_user;
+            target.authentication.mutual_secret = options.mutual_secret;
             target.secrets[options.user] = options.secret;
         }
         targets.add(name, std::move(target));
