@@ -1,5 +1,5 @@
 #include "core/checked.hpp"
-#include "scsi/disk_unit.hpp"
+#include "scsi/device_server.hpp"
 #include "scsi/handlers.hpp"
 #include "scsi/limits.hpp"
 

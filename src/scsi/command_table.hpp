@@ -11,14 +11,14 @@
 
 namespace rootstock::scsi {
 
-class DiskUnit;
-class DiskNexus;
+class DeviceServer;
+class UnitNexus;
 struct CommandRow;
 
 /// Everything a handler may look at. `data_out` has no value on the first call; a handler that needs it returns NeedDataOut then.
 struct Context {
-    DiskUnit& unit;
-    DiskNexus& nexus;
+    DeviceServer& unit;
+    UnitNexus& nexus;
     Cdb cdb;
     std::uint32_t data_out_length; // what the initiator announced
     std::optional<Bytes> data_out;

@@ -3,7 +3,7 @@
 #include "core/checked.hpp"
 #include "core/wire_int.hpp"
 #include "scsi/copy_list.hpp"
-#include "scsi/disk_unit.hpp"
+#include "scsi/device_server.hpp"
 #include "scsi/handlers.hpp"
 #include "scsi/inquiry.hpp"
 #include "scsi/limits.hpp"

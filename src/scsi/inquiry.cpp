@@ -4,7 +4,7 @@
 #include "core/text.hpp"
 #include "core/wire_int.hpp"
 #include "scsi/copy_list.hpp"
-#include "scsi/disk_unit.hpp"
+#include "scsi/device_server.hpp"
 #include "scsi/limits.hpp"
 
 #include <algorithm>

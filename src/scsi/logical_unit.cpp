@@ -1,6 +1,6 @@
 #include "scsi/logical_unit.hpp"
 
-#include "scsi/disk_unit.hpp"
+#include "scsi/device_server.hpp"
 #include "scsi/handlers.hpp"
 #include "scsi/inquiry.hpp"
 
@@ -8,12 +8,12 @@
 
 namespace rootstock::scsi {
 
-DiskNexus::~DiskNexus() {
+UnitNexus::~UnitNexus() {
     copies_.cancel_all();
     unit_->forget(*this);
 }
 
-DiskUnit::DiskUnit(std::shared_ptr<block::BlockDevice> device, Identity identity, std::shared_ptr<ReservationStore> store,
+DeviceServer::DeviceServer(std::shared_ptr<block::BlockDevice> device, Identity identity, std::shared_ptr<ReservationStore> store,
                    ReservationState reservations)
     : device_(std::move(device)), identity_(std::move(identity)), store_(std::move(store)), read_only_(device_->geometry().read_only),
       reservations_(std::move(reservations)) {
@@ -25,9 +25,9 @@ DiskUnit::DiskUnit(std::shared_ptr<block::BlockDevice> device, Identity identity
     update_guarded();
 }
 
-std::shared_ptr<Nexus> DiskUnit::attach(std::string_view initiator_port, std::uint16_t relative_target_port,
+std::shared_ptr<Nexus> DeviceServer::attach(std::string_view initiator_port, std::uint16_t relative_target_port,
                                         std::vector<std::uint64_t> all_luns, bool power_on) {
-    auto nexus = std::make_shared<DiskNexus>(shared_from_this(), NexusName{std::string(initiator_port), relative_target_port},
+    auto nexus = std::make_shared<UnitNexus>(shared_from_this(), NexusName{std::string(initiator_port), relative_target_port},
                                              std::move(all_luns));
     if (power_on) {
         nexus->attentions().establish(Attention::power_on_or_reset);
@@ -37,7 +37,7 @@ std::shared_ptr<Nexus> DiskUnit::attach(std::string_view initiator_port, std::ui
     return nexus;
 }
 
-void DiskUnit::forget(const DiskNexus& nexus) {
+void DeviceServer::forget(const UnitNexus& nexus) {
     const std::lock_guard lock(mutex_);
     std::erase(nexuses_, &nexus);
     if (reserve6_holder_ == &nexus) { // an I_T nexus loss releases it (SPC-2 5.5.1)
@@ -46,14 +46,14 @@ void DiskUnit::forget(const DiskNexus& nexus) {
     }
 }
 
-Step DiskUnit::execute(Nexus& nexus, const Command& command) { return run(static_cast<DiskNexus&>(nexus), command, std::nullopt); }
+Step DeviceServer::execute(Nexus& nexus, const Command& command) { return run(static_cast<UnitNexus&>(nexus), command, std::nullopt); }
 
-Step DiskUnit::execute_with_data(Nexus& nexus, const Command& command, Bytes data_out) {
-    return run(static_cast<DiskNexus&>(nexus), command, data_out);
+Step DeviceServer::execute_with_data(Nexus& nexus, const Command& command, Bytes data_out) {
+    return run(static_cast<UnitNexus&>(nexus), command, data_out);
 }
 
 /// The checks stand in the order in which their answers take precedence (SAM-5 5.14, SPC-4 5.12.1, SPC-4 4.2).
-Step DiskUnit::run(DiskNexus& nexus, const Command& command, std::optional<Bytes> data_out) {
+Step DeviceServer::run(UnitNexus& nexus, const Command& command, std::optional<Bytes> data_out) {
     const Context context{*this, nexus, Cdb(command.cdb), command.data_out_length, data_out};
     const CommandRow* const row = find_command(context.cdb);
     const bool tells = row == nullptr || row->attentions == Attentions::told;
@@ -83,14 +83,14 @@ Step DiskUnit::run(DiskNexus& nexus, const Command& command, std::optional<Bytes
     return std::move(*outcome);
 }
 
-Response DiskUnit::check_condition(const Sense& sense) const {
+Response DeviceServer::check_condition(const Sense& sense) const {
     Response response;
     response.status = Status::check_condition;
     response.sense = encode(sense, modes_.descriptor_sense() ? SenseFormat::descriptor : SenseFormat::fixed);
     return response;
 }
 
-Response DiskUnit::complete(Nexus&, const Command& command, const BlockIo& io, const IoResult& result) {
+Response DeviceServer::complete(Nexus&, const Command& command, const BlockIo& io, const IoResult& result) {
     if (!result.error) [[likely]] {
         if (io.op != BlockIo::Op::extents) [[likely]] {
             return {};
@@ -115,7 +115,7 @@ Response DiskUnit::complete(Nexus&, const Command& command, const BlockIo& io, c
     return check_condition(sense);
 }
 
-bool DiskUnit::forbidden(const DiskNexus& nexus, const CommandRow& row) const {
+bool DeviceServer::forbidden(const UnitNexus& nexus, const CommandRow& row) const {
     constexpr std::uint8_t release_6 = 0x17; // of a nexus that holds nothing: GOOD, without effect
     const std::lock_guard lock(mutex_);
     if (reserve6_holder_ != nullptr && reserve6_holder_ != &nexus) {
@@ -124,7 +124,7 @@ bool DiskUnit::forbidden(const DiskNexus& nexus, const CommandRow& row) const {
     return reservations_.conflicts(nexus.name(), row.access);
 }
 
-bool DiskUnit::conflicts(const DiskNexus& nexus, Access access) const {
+bool DeviceServer::conflicts(const UnitNexus& nexus, Access access) const {
     if (!guarded_.load(std::memory_order_relaxed)) {
         return false;
     }
@@ -132,20 +132,20 @@ bool DiskUnit::conflicts(const DiskNexus& nexus, Access access) const {
     return (reserve6_holder_ != nullptr && reserve6_holder_ != &nexus) || reservations_.conflicts(nexus.name(), access);
 }
 
-void DiskUnit::update_guarded() { guarded_ = reserve6_holder_ != nullptr || reservations_.held(); }
+void DeviceServer::update_guarded() { guarded_ = reserve6_holder_ != nullptr || reservations_.held(); }
 
-bool DiskUnit::has_target_port(std::uint16_t relative_target_port) const {
+bool DeviceServer::has_target_port(std::uint16_t relative_target_port) const {
     const std::lock_guard lock(mutex_);
     return std::any_of(nexuses_.begin(), nexuses_.end(),
-                       [&](const DiskNexus* each) { return each->name().relative_target_port == relative_target_port; });
+                       [&](const UnitNexus* each) { return each->name().relative_target_port == relative_target_port; });
 }
 
-void DiskUnit::with_reservations(const std::function<void(const Reservations&)>& look) const {
+void DeviceServer::with_reservations(const std::function<void(const Reservations&)>& look) const {
     const std::lock_guard lock(mutex_);
     look(reservations_);
 }
 
-Step DiskUnit::reserve_out(const DiskNexus& from, const ReserveOut& request) {
+Step DeviceServer::reserve_out(const UnitNexus& from, const ReserveOut& request) {
     const std::lock_guard lock(mutex_);
     const bool was_kept = reservations_.state().survives_power_loss;
     const ReserveOutcome outcome = reservations_.perform(from.name(), request);
@@ -164,8 +164,8 @@ Step DiskUnit::reserve_out(const DiskNexus& from, const ReserveOut& request) {
     return response;
 }
 
-void DiskUnit::deliver(const ReserveOutcome& outcome) {
-    for (DiskNexus* const nexus : nexuses_) {
+void DeviceServer::deliver(const ReserveOutcome& outcome) {
+    for (UnitNexus* const nexus : nexuses_) {
         for (const ReserveOutcome::Notice& notice : outcome.notices) {
             if (notice.nexus == nexus->name()) {
                 nexus->attentions().establish(notice.attention);
@@ -178,7 +178,7 @@ void DiskUnit::deliver(const ReserveOutcome& outcome) {
 }
 
 /// RESERVE(6) (SPC-2 7.21). A unit with registrations does not mix the two kinds (SPC-4 5.12.3, CRH 0).
-Status DiskUnit::reserve_unit(const DiskNexus& from) {
+Status DeviceServer::reserve_unit(const UnitNexus& from) {
     const std::lock_guard lock(mutex_);
     if (!reservations_.state().registrations.empty() || (reserve6_holder_ != nullptr && reserve6_holder_ != &from)) {
         return Status::reservation_conflict;
@@ -188,7 +188,7 @@ Status DiskUnit::reserve_unit(const DiskNexus& from) {
     return Status::good;
 }
 
-Status DiskUnit::release_unit(const DiskNexus& from) {
+Status DeviceServer::release_unit(const UnitNexus& from) {
     const std::lock_guard lock(mutex_);
     if (!reservations_.state().registrations.empty()) {
         return Status::reservation_conflict;
@@ -200,7 +200,7 @@ Status DiskUnit::release_unit(const DiskNexus& from) {
     return Status::good;
 }
 
-IoResult DiskUnit::save_reservations() {
+IoResult DeviceServer::save_reservations() {
     const std::lock_guard saving(save_mutex_);
     ReservationState state;
     with_reservations([&](const Reservations& reservations) { state = reservations.state(); });
@@ -215,44 +215,44 @@ IoResult DiskUnit::save_reservations() {
     return result;
 }
 
-void DiskUnit::tell_all_locked(Attention attention, const Nexus* by) {
-    for (DiskNexus* const nexus : nexuses_) {
+void DeviceServer::tell_all_locked(Attention attention, const Nexus* by) {
+    for (UnitNexus* const nexus : nexuses_) {
         if (nexus != by) {
             nexus->attentions().establish(attention);
         }
     }
 }
 
-void DiskUnit::tell_all(Attention attention, const Nexus* by) {
+void DeviceServer::tell_all(Attention attention, const Nexus* by) {
     const std::lock_guard lock(mutex_);
     tell_all_locked(attention, by);
 }
 
-void DiskUnit::reset() {
+void DeviceServer::reset() {
     const std::lock_guard lock(mutex_);
     reserve6_holder_ = nullptr; // persistent reservations stay (SAM-5 6.3.3)
     update_guarded();
     modes_.set(false, false);
-    for (DiskNexus* const nexus : nexuses_) {
+    for (UnitNexus* const nexus : nexuses_) {
         nexus->abort_tasks();
     }
     tell_all_locked(Attention::bus_device_reset, nullptr);
 }
 
-void DiskUnit::clear_task_set(const Nexus& by) {
+void DeviceServer::clear_task_set(const Nexus& by) {
     const std::lock_guard lock(mutex_);
-    for (DiskNexus* const nexus : nexuses_) {
+    for (UnitNexus* const nexus : nexuses_) {
         nexus->abort_tasks();
     }
     tell_all_locked(Attention::commands_cleared, &by);
 }
 
-void DiskUnit::capacity_changed() {
+void DeviceServer::capacity_changed() {
     block_count_ = device_->geometry().size_bytes / shape_.block_size;
     tell_all(Attention::capacity_changed, nullptr);
 }
 
-bool DiskUnit::has_registrations() const {
+bool DeviceServer::has_registrations() const {
     const std::lock_guard lock(mutex_);
     return !reservations_.state().registrations.empty();
 }
@@ -263,7 +263,7 @@ std::shared_ptr<LogicalUnit> make_disk_unit(std::shared_ptr<block::BlockDevice> 
 
 std::shared_ptr<LogicalUnit> make_disk_unit(std::shared_ptr<block::BlockDevice> device, Identity identity,
                                             std::shared_ptr<ReservationStore> store, ReservationState kept) {
-    return std::make_shared<DiskUnit>(std::move(device), std::move(identity), std::move(store), std::move(kept));
+    return std::make_shared<DeviceServer>(std::move(device), std::move(identity), std::move(store), std::move(kept));
 }
 
 Response no_such_unit(const Command& command, const std::vector<std::uint64_t>& all_luns) {

@@ -1,6 +1,6 @@
 // The block I/O that a transport hands to an offload thread. Everything here may block.
 #include "core/assert.hpp"
-#include "scsi/disk_unit.hpp"
+#include "scsi/device_server.hpp"
 #include "scsi/limits.hpp"
 
 #include <algorithm>
@@ -112,7 +112,7 @@ IoResult extents(BlockDevice& device, const BlockIo& io) {
 
 } // namespace
 
-IoResult DiskUnit::perform(const BlockIo& io) {
+IoResult DeviceServer::perform(const BlockIo& io) {
     switch (io.op) {
     case Op::flush: return as_result(device_->flush());
     case Op::verify: return verify(*device_, io.offset, io.length, io.data);

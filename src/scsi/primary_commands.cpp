@@ -1,5 +1,5 @@
 #include "core/wire_int.hpp"
-#include "scsi/disk_unit.hpp"
+#include "scsi/device_server.hpp"
 #include "scsi/handlers.hpp"
 #include "scsi/inquiry.hpp"
 

@@ -1,6 +1,6 @@
 #include "core/checked.hpp"
 #include "core/wire_int.hpp"
-#include "scsi/disk_unit.hpp"
+#include "scsi/device_server.hpp"
 #include "scsi/handlers.hpp"
 #include "scsi/transport_id.hpp"
 

@@ -1,4 +1,4 @@
-// DiskUnit: the device server that logical_unit.hpp promises; inside the scsi folder the handlers see it whole.
+// DeviceServer: what logical_unit.hpp promises; inside the scsi folder the handlers see it whole.
 // Threads: everything is thread-safe. The fast path reads three relaxed atomics (attentions of the nexus, `guarded_`, mode flags) and takes
 // no lock; reservations and the list of nexuses are under one mutex.
 #pragma once
@@ -15,11 +15,11 @@
 
 namespace rootstock::scsi {
 
-class DiskNexus final : public Nexus {
+class UnitNexus final : public Nexus {
   public:
-    DiskNexus(std::shared_ptr<DiskUnit> unit, NexusName name, std::vector<std::uint64_t> all_luns)
+    UnitNexus(std::shared_ptr<DeviceServer> unit, NexusName name, std::vector<std::uint64_t> all_luns)
         : name_(std::move(name)), all_luns_(std::move(all_luns)), unit_(std::move(unit)) {}
-    ~DiskNexus() override;
+    ~UnitNexus() override;
 
     [[nodiscard]] const NexusName& name() const { return name_; }
     [[nodiscard]] const std::vector<std::uint64_t>& all_luns() const { return all_luns_; }
@@ -35,7 +35,7 @@ class DiskNexus final : public Nexus {
     const std::vector<std::uint64_t> all_luns_;
     UnitAttentions attentions_;
     CopyLog copies_;
-    std::shared_ptr<DiskUnit> unit_;
+    std::shared_ptr<DeviceServer> unit_;
 };
 
 /// Sizes as CDBs count them.
@@ -49,9 +49,9 @@ struct Shape {
     [[nodiscard]] bool thin() const { return discard_granularity != 0; }
 };
 
-class DiskUnit final : public LogicalUnit, public std::enable_shared_from_this<DiskUnit> {
+class DeviceServer final : public LogicalUnit, public std::enable_shared_from_this<DeviceServer> {
   public:
-    DiskUnit(std::shared_ptr<block::BlockDevice> device, Identity identity, std::shared_ptr<ReservationStore> store,
+    DeviceServer(std::shared_ptr<block::BlockDevice> device, Identity identity, std::shared_ptr<ReservationStore> store,
              ReservationState reservations);
 
     // LogicalUnit
@@ -81,23 +81,23 @@ class DiskUnit final : public LogicalUnit, public std::enable_shared_from_this<D
     [[nodiscard]] Response check_condition(const Sense& sense) const;
 
     /// Whether a reservation of another nexus forbids such an access; RESERVE(6) forbids all of them.
-    [[nodiscard]] bool conflicts(const DiskNexus& nexus, Access access) const;
+    [[nodiscard]] bool conflicts(const UnitNexus& nexus, Access access) const;
     [[nodiscard]] bool keeps_reservations() const { return store_ != nullptr; }
     [[nodiscard]] bool has_target_port(std::uint16_t relative_target_port) const;
     /// Looks at the reservations under the lock.
     void with_reservations(const std::function<void(const Reservations&)>& look) const;
-    [[nodiscard]] Step reserve_out(const DiskNexus& from, const ReserveOut& request);
+    [[nodiscard]] Step reserve_out(const UnitNexus& from, const ReserveOut& request);
     /// RESERVE(6) and RELEASE(6).
-    [[nodiscard]] Status reserve_unit(const DiskNexus& from);
-    [[nodiscard]] Status release_unit(const DiskNexus& from);
+    [[nodiscard]] Status reserve_unit(const UnitNexus& from);
+    [[nodiscard]] Status release_unit(const UnitNexus& from);
 
     /// Unit attention for every nexus but `by`.
     void tell_all(Attention attention, const Nexus* by);
-    void forget(const DiskNexus& nexus);
+    void forget(const UnitNexus& nexus);
 
   private:
-    [[nodiscard]] Step run(DiskNexus& nexus, const Command& command, std::optional<Bytes> data_out);
-    [[nodiscard]] bool forbidden(const DiskNexus& nexus, const CommandRow& row) const;
+    [[nodiscard]] Step run(UnitNexus& nexus, const Command& command, std::optional<Bytes> data_out);
+    [[nodiscard]] bool forbidden(const UnitNexus& nexus, const CommandRow& row) const;
     void tell_all_locked(Attention attention, const Nexus* by);
     void deliver(const ReserveOutcome& outcome);
     void update_guarded();
@@ -114,8 +114,8 @@ class DiskUnit final : public LogicalUnit, public std::enable_shared_from_this<D
 
     mutable std::mutex mutex_; // what follows
     Reservations reservations_;
-    const DiskNexus* reserve6_holder_ = nullptr;
-    std::vector<DiskNexus*> nexuses_;
+    const UnitNexus* reserve6_holder_ = nullptr;
+    std::vector<UnitNexus*> nexuses_;
 
     std::mutex atomic_io_mutex_; // COMPARE AND WRITE, ORWRITE: one at a time
     std::mutex save_mutex_;      // one save at a time, so that the newest state is the last one written
