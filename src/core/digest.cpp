@@ -3,8 +3,6 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
-#include <memory>
-
 namespace rootstock {
 
 namespace {
@@ -23,17 +21,33 @@ const EVP_MD* message_digest(HashAlgorithm algorithm) {
 }
 } // namespace
 
-ByteVector hash(HashAlgorithm algorithm, std::initializer_list<Bytes> pieces) {
-    std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
-    RS_ASSERT(context && EVP_DigestInit_ex(context.get(), message_digest(algorithm), nullptr) == 1);
-    for (Bytes piece : pieces) {
-        RS_ASSERT(EVP_DigestUpdate(context.get(), piece.data(), piece.size()) == 1);
-    }
+struct Hasher::Context {
+    std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> evp{EVP_MD_CTX_new(), EVP_MD_CTX_free};
+};
+
+Hasher::Hasher(HashAlgorithm algorithm) : context_(std::make_unique<Context>()) {
+    RS_ASSERT(context_->evp && EVP_DigestInit_ex(context_->evp.get(), message_digest(algorithm), nullptr) == 1);
+}
+Hasher::~Hasher() = default;
+
+void Hasher::update(Bytes bytes) {
+    RS_ASSERT(EVP_DigestUpdate(context_->evp.get(), bytes.data(), bytes.size()) == 1);
+}
+
+ByteVector Hasher::finish() {
     ByteVector digest(EVP_MAX_MD_SIZE);
     unsigned int size = 0;
-    RS_ASSERT(EVP_DigestFinal_ex(context.get(), digest.data(), &size) == 1);
+    RS_ASSERT(EVP_DigestFinal_ex(context_->evp.get(), digest.data(), &size) == 1);
     digest.resize(size);
     return digest;
+}
+
+ByteVector hash(HashAlgorithm algorithm, std::initializer_list<Bytes> pieces) {
+    Hasher hasher(algorithm);
+    for (Bytes piece : pieces) {
+        hasher.update(piece);
+    }
+    return hasher.finish();
 }
 
 bool constant_time_equal(Bytes a, Bytes b) {
