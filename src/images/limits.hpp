@@ -11,6 +11,9 @@ inline constexpr std::uint32_t log_bytes = std::uint32_t{64} << 20U;            
 inline constexpr std::uint32_t metadata_region_bytes = std::uint32_t{16} << 20U; // read into memory as a whole; real ones are 1 MiB
 inline constexpr std::uint64_t bat_bytes = std::uint64_t{257} << 20U;            // 64 TiB in blocks of 2 MiB
 inline constexpr std::uint32_t parent_locator_entries = 64;                      // four keys are defined
+inline constexpr std::uint32_t vhd_table_entries = std::uint32_t{4} << 20U;      // 2 TiB in blocks of 512 KiB, the smallest that Windows makes
+inline constexpr std::uint32_t vhd_locator_bytes = std::uint32_t{64} << 10U;     // a path has 32767 characters at most
+inline constexpr std::size_t chain_depth = 64;                                  // files of a differencing chain
 inline constexpr std::size_t master_extents = std::size_t{4} << 20U;            // 96 MiB of map; an imported master has a handful
 
 } // namespace rootstock::images::limits
