@@ -19,7 +19,7 @@ class DirectoryStore final : public Store {
     DirectoryStore(FileSystem& files, StoreLayout layout, std::unique_ptr<File> lock, Catalogue& catalogue, Log& log, const Clock& clock)
         : files_(files), layout_(std::move(layout)), lock_(std::move(lock)), catalogue_(catalogue), log_(log), clock_(clock) {}
 
-    Result<ImageVersion> import(const std::string& source, const std::string& name, const ProgressCallback& progress) override;
+    Result<ImageVersion> import(const ImportSource& source, const std::string& name, const ProgressCallback& progress) override;
     Result<std::vector<ImageInfo>> images() override;
     Result<void> remove_image(const std::string& name) override;
 

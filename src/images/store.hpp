@@ -21,7 +21,7 @@ class Store {
     virtual ~Store() = default;
 
     /// Imports `source` as the next version of `name` (1 when it is new). `name`: [a-z0-9][a-z0-9._-]{0,62}.
-    virtual Result<ImageVersion> import(const std::string& source, const std::string& name, const ProgressCallback& progress) = 0;
+    virtual Result<ImageVersion> import(const ImportSource& source, const std::string& name, const ProgressCallback& progress) = 0;
     virtual Result<std::vector<ImageInfo>> images() = 0;
     /// Refused while overlays depend on it, naming their machines.
     virtual Result<void> remove_image(const std::string& name) = 0;

@@ -5,7 +5,7 @@
 
 namespace rootstock::images {
 
-Result<ImageVersion> DirectoryStore::import(const std::string& source, const std::string& name, const ProgressCallback& progress) {
+Result<ImageVersion> DirectoryStore::import(const ImportSource& source, const std::string& name, const ProgressCallback& progress) {
     if (const Result<void> valid = check_store_name("An image's name", name); !valid) {
         return valid.error();
     }
@@ -32,7 +32,7 @@ Result<ImageVersion> DirectoryStore::import(const std::string& source, const std
     if (const Result<void> cleared = layout_.clear_new(version.file); !cleared) {
         return cleared.error();
     }
-    const Result<MasterIdentity> identity = import_raw(files_, source, path + std::string(new_suffix), progress);
+    const Result<MasterIdentity> identity = import_image(files_, source, path + std::string(new_suffix), progress);
     if (!identity) {
         return identity.error();
     }

@@ -45,7 +45,7 @@ struct Chain {
                 REQUIRE((*file)->write_at(first * model_sector, pattern(parent_tag, first, count)));
             }
         }
-        const auto imported = images::import_raw(*files, raw, master, [](const images::ImportProgress&) { return true; });
+        const auto imported = images::import_image(*files, raw, master, [](const images::ImportProgress&) { return true; });
         INFO((imported ? "" : imported.error().what));
         REQUIRE(imported);
         REQUIRE(images::create_persistent_overlay(*files, overlay, **images::open_master(*files, master, std::nullopt)));

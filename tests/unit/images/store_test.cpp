@@ -64,7 +64,7 @@ std::string error_of(const Result<void>& result) { return result ? "" : result.e
 TEST_CASE("a machine's disk shows the image until the machine writes", "[images][store]") {
     Host host;
     const auto store = host.open();
-    REQUIRE(store->import("/srv/win11.raw", "win11", no_progress));
+    REQUIRE(store->import({"/srv/win11.raw"}, "win11", no_progress));
     for (const OverlayKind kind : {OverlayKind::persistent, OverlayKind::reset}) {
         const std::string machine = kind == OverlayKind::persistent ? "lab1-01" : "lab1-02";
         const auto disk = store->open_machine_disk(machine, "win11", kind);
@@ -85,9 +85,9 @@ TEST_CASE("a persistent overlay stays on its version, a new one gets the current
     host.write_raw("/srv/next.raw", 8);
     {
         const auto store = host.open();
-        REQUIRE(store->import("/srv/win11.raw", "win11", no_progress));
+        REQUIRE(store->import({"/srv/win11.raw"}, "win11", no_progress));
         write_sectors(**store->open_machine_disk("lab1-01", "win11", OverlayKind::persistent), 9, 0, 1);
-        REQUIRE(store->import("/srv/next.raw", "win11", no_progress)->number == 2);
+        REQUIRE(store->import({"/srv/next.raw"}, "win11", no_progress)->number == 2);
         store->close_all();
     }
     const auto store = host.open();
@@ -100,7 +100,7 @@ TEST_CASE("a persistent overlay stays on its version, a new one gets the current
 TEST_CASE("an image that machines depend on is not removed, and they are named", "[images][store]") {
     Host host;
     const auto store = host.open();
-    REQUIRE(store->import("/srv/win11.raw", "win11", no_progress));
+    REQUIRE(store->import({"/srv/win11.raw"}, "win11", no_progress));
     REQUIRE(store->open_machine_disk("lab1-01", "win11", OverlayKind::persistent));
     REQUIRE(store->open_machine_disk("lab1-02", "win11", OverlayKind::reset));
     REQUIRE_THAT(error_of(store->remove_image("win11")), Catch::Contains("lab1-01, lab1-02"));
@@ -116,7 +116,7 @@ TEST_CASE("an image that machines depend on is not removed, and they are named",
 TEST_CASE("a disk that is in use is not removed", "[images][store]") {
     Host host;
     const auto store = host.open();
-    REQUIRE(store->import("/srv/win11.raw", "win11", no_progress));
+    REQUIRE(store->import({"/srv/win11.raw"}, "win11", no_progress));
     REQUIRE(store->create_volume("pool", image_bytes, {"*"}));
     auto disk = store->open_machine_disk("lab1-01", "win11", OverlayKind::reset);
     auto volume = store->open_volume_disk("pool");
@@ -132,7 +132,7 @@ TEST_CASE("a disk that is in use is not removed", "[images][store]") {
 TEST_CASE("a machine's disk is closed when nobody uses it, and opened anew when it is wanted", "[images][store]") {
     Host host;
     const auto store = host.open();
-    REQUIRE(store->import("/srv/win11.raw", "win11", no_progress));
+    REQUIRE(store->import({"/srv/win11.raw"}, "win11", no_progress));
     auto disk = store->open_machine_disk("lab1-01", "win11", OverlayKind::persistent);
     write_sectors(**disk, 9, 5, 1);
     REQUIRE_FALSE(store->close_machine_disk("lab1-01"));
@@ -148,13 +148,13 @@ TEST_CASE("a changed master is refused with the names of the machines that depen
     Host host;
     {
         const auto store = host.open();
-        REQUIRE(store->import("/srv/win11.raw", "win11", no_progress));
+        REQUIRE(store->import({"/srv/win11.raw"}, "win11", no_progress));
         REQUIRE(store->open_machine_disk("lab1-01", "win11", OverlayKind::persistent));
         store->close_all();
     }
     SECTION("swapped for another image") {
         const auto store = host.open();
-        REQUIRE(store->import("/srv/win11.raw", "other", no_progress));
+        REQUIRE(store->import({"/srv/win11.raw"}, "other", no_progress));
         REQUIRE(host.files->rename("/data/images/other/v0001.vhdx", "/data/images/win11/v0001.vhdx"));
     }
     SECTION("gone") { REQUIRE(host.files->remove("/data/images/win11/v0001.vhdx")); }
@@ -167,7 +167,7 @@ TEST_CASE("a changed master is refused with the names of the machines that depen
 TEST_CASE("a reset overlay survives the process, and is made anew after the host went down", "[images][store]") {
     Host host;
     const auto store = host.open();
-    REQUIRE(store->import("/srv/win11.raw", "win11", no_progress));
+    REQUIRE(store->import({"/srv/win11.raw"}, "win11", no_progress));
     write_sectors(**store->open_machine_disk("lab1-01", "win11", OverlayKind::reset), 9, 5, 1);
 
     Host after_death(host.files->after_process_death(), host.catalogue.rows());
@@ -182,7 +182,7 @@ TEST_CASE("a reset overlay survives the process, and is made anew after the host
 TEST_CASE("a machine's persistent disk is not thrown away by opening it as something else", "[images][store]") {
     Host host;
     const auto store = host.open();
-    REQUIRE(store->import("/srv/win11.raw", "win11", no_progress));
+    REQUIRE(store->import({"/srv/win11.raw"}, "win11", no_progress));
     REQUIRE(store->open_machine_disk("lab1-01", "win11", OverlayKind::persistent));
     const auto other = store->open_machine_disk("lab1-01", "win11", OverlayKind::reset);
     REQUIRE_FALSE(other);
@@ -204,11 +204,11 @@ TEST_CASE("two servers never share a data directory", "[images][store]") {
 TEST_CASE("names that could leave the data directory are refused", "[images][store]") {
     Host host;
     const auto store = host.open();
-    REQUIRE(store->import("/srv/win11.raw", "win11", no_progress));
+    REQUIRE(store->import({"/srv/win11.raw"}, "win11", no_progress));
     const std::vector<std::string> names = {"", "..", "../x", "a/b", ".hidden", "A", "-x", std::string(64, 'a'), "a b", "a\n"};
     for (const std::string& name : names) {
         INFO(name);
-        REQUIRE_FALSE(store->import("/srv/win11.raw", name, no_progress));
+        REQUIRE_FALSE(store->import({"/srv/win11.raw"}, name, no_progress));
         REQUIRE_FALSE(store->create_volume(name, image_bytes, {}));
         REQUIRE_FALSE(store->open_machine_disk(name, "win11", OverlayKind::persistent));
     }
@@ -286,7 +286,7 @@ TEST_CASE("wherever the server or the host dies, files and catalogue agree after
         auto store = host.open();
         host.files->before_change([&](const SimOperation&) { die_here(); });
         host.catalogue.before_change(die_here);
-        REQUIRE(store->import("/srv/win11.raw", "win11", no_progress));
+        REQUIRE(store->import({"/srv/win11.raw"}, "win11", no_progress));
         REQUIRE(store->open_machine_disk("lab1-01", "win11", OverlayKind::persistent));
         REQUIRE(store->create_volume("pool", image_bytes, {"*"}));
         REQUIRE(store->remove_volume("pool"));
