@@ -76,7 +76,7 @@ BasicHeader Initiator::receive_blocking(ByteVector& data) {
 void Initiator::send_login() {
     std::string keys;
     const auto key = [&](std::string_view text) { keys.append(text).push_back('\0'); };
-    key("InitiatorName=iqn.2026-01.net.rootstock.bench:" + std::to_string(number_));
+    key("InitiatorName=iqn.2026-01.net.rootstock.bench:" + std::to_string(::getpid()) + "." + std::to_string(number_)); // loads run side by side
     key("TargetName=" + portal_.target);
     for (const std::string_view text : {"SessionType=Normal", "HeaderDigest=None", "InitialR2T=No", "ImmediateData=Yes",
                                         "MaxRecvDataSegmentLength=262144", "MaxBurstLength=1048576", "FirstBurstLength=65536"}) {
@@ -104,6 +104,7 @@ void Initiator::finish_login() {
     require((response.flags & 0x87) == 0x87, "the login wants more steps");
     require(!workload_.data_digest || as_text(keys).find("DataDigest=CRC32C") != std::string_view::npos, "the server has no data digests");
     exp_stat_sn_ = response.stat_sn.value() + 1;
+    max_cmd_sn_ = response.max_cmd_sn.value();
 }
 
 void Initiator::test_unit_ready() {
@@ -116,6 +117,7 @@ void Initiator::test_unit_ready() {
         ByteVector sense;
         const auto response = header_as<ScsiResponseHeader>(receive_blocking(sense));
         exp_stat_sn_ = response.stat_sn.value() + 1;
+        max_cmd_sn_ = response.max_cmd_sn.value();
         require(response.data_segment_length.value() == 0 || !workload_.data_digest ||
                     ::recv(socket_, sense.data(), 4, MSG_WAITALL) == 4,
                 "the server hung up");
@@ -145,6 +147,10 @@ std::uint32_t Initiator::next_lba() {
 }
 
 void Initiator::issue(std::uint32_t slot) {
+    if (static_cast<std::int32_t>(max_cmd_sn_ - cmd_sn_) < 0) {
+        held_back_.push_back(slot);
+        return;
+    }
     auto command = make_header<ScsiCommandHeader>(Opcode::scsi_command);
     command.flags = static_cast<std::uint8_t>(final_bit | (workload_.write ? ScsiCommandHeader::write_bit : ScsiCommandHeader::read_bit));
     command.lun[1] = portal_.lun;
@@ -169,6 +175,12 @@ void Initiator::issue(std::uint32_t slot) {
         }
     }
     started_[slot] = std::chrono::steady_clock::now();
+}
+
+void Initiator::issue_held_back() {
+    for (const std::uint32_t slot : std::exchange(held_back_, {})) {
+        issue(slot);
+    }
 }
 
 void Initiator::flush() {
@@ -217,6 +229,7 @@ void Initiator::take_header(const BasicHeader& header) {
     switch (header.opcode()) {
     case Opcode::data_in: {
         const auto data = header_as<DataInHeader>(header);
+        max_cmd_sn_ = data.max_cmd_sn.value();
         require(data.buffer_offset.value() + data.data_segment_length.value() <= workload_.block_bytes, "too much data");
         if ((data.flags & DataInHeader::status_bit) != 0) {
             require(data.buffer_offset.value() + data.data_segment_length.value() == workload_.block_bytes, "too little data");
@@ -229,6 +242,7 @@ void Initiator::take_header(const BasicHeader& header) {
         const auto response = header_as<ScsiResponseHeader>(header);
         require(response.status == 0 && response.response == 0, "a command failed");
         exp_stat_sn_ = response.stat_sn.value() + 1;
+        max_cmd_sn_ = response.max_cmd_sn.value();
         complete(response.initiator_task_tag.value());
         break;
     }
@@ -243,6 +257,7 @@ void Initiator::complete(std::uint32_t slot) {
     const auto elapsed = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - started_[slot]).count();
     latencies_.push_back(static_cast<std::uint32_t>(std::min<std::int64_t>(elapsed, 0xffffffff)));
     issue(slot);
+    issue_held_back();
 }
 
 } // namespace rootstock::bench

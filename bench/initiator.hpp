@@ -56,6 +56,7 @@ class Initiator {
     void send_blocking(Bytes bytes);
     iscsi::BasicHeader receive_blocking(ByteVector& data);
     void issue(std::uint32_t slot);
+    void issue_held_back();
     void flush();
     void take(Bytes input);
     void take_header(const iscsi::BasicHeader& header);
@@ -68,6 +69,8 @@ class Initiator {
     int socket_ = -1;
     std::uint32_t cmd_sn_ = 1;
     std::uint32_t exp_stat_sn_ = 0;
+    std::uint32_t max_cmd_sn_ = 0;          // the target's window (RFC 7143 section 4.2.2.1)
+    std::vector<std::uint32_t> held_back_; // slots whose command is beyond it
     SeededRandom random_;
     std::uint64_t position_ = 0;
     ByteVector payload_;

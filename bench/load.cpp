@@ -1,7 +1,7 @@
 // The load: sessions times queue depth against a target, or logins, or idle sessions. One JSON line with what it saw and what it cost the server.
 //
 //   bench_load --port N --target IQN [--lun N] [--server-pid PID] [--sessions N] [--queue N] [--block BYTES] [--span MIB] [--milliseconds N]
-//              [--write] [--sequential] [--digest] [--logins] [--idle]
+//              [--write] [--sequential] [--digest] [--logins] [--idle] [--stall]
 #include "initiator.hpp"
 
 #include "core/crc32c.hpp"
@@ -32,6 +32,7 @@ struct Options {
     double seconds = 2;
     bool logins = false;
     bool idle = false;
+    bool stall = false; // asks, and never reads an answer
     pid_t server = 0;
 };
 
@@ -48,7 +49,8 @@ Options parse(int argc, char** argv) {
                                                   {"--sequential", &options.workload.sequential},
                                                   {"--digest", &options.workload.data_digest},
                                                   {"--logins", &options.logins},
-                                                  {"--idle", &options.idle}};
+                                                  {"--idle", &options.idle},
+                                                  {"--stall", &options.stall}};
     for (int i = 1; i < argc; ++i) {
         const std::string_view name = argv[i];
         if (const auto flag = flags.find(name); flag != flags.end()) {
@@ -147,6 +149,15 @@ void measure_idle(const Options& options) {
                 (cpu_seconds(options.server) - cpu) / options.seconds * 100);
 }
 
+void stall(const Options& options) {
+    const Sessions sessions = log_in(options);
+    for (const auto& session : sessions) {
+        session->test_unit_ready();
+        session->start();
+    }
+    std::this_thread::sleep_for(Seconds(options.seconds));
+}
+
 class Loop {
   public:
     explicit Loop(const Sessions& sessions) : poll_(::epoll_create1(0)) {
@@ -233,6 +244,8 @@ int main(int argc, char** argv) {
         measure_logins(options);
     } else if (options.idle) {
         measure_idle(options);
+    } else if (options.stall) {
+        stall(options);
     } else {
         measure_io(options);
     }

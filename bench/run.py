@@ -89,10 +89,13 @@ def can_run_tgt():
     return shutil.which("tgtd") and shutil.which("tgtadm") and os.geteuid() == 0
 
 
-def load(programs, server, lun, options, milliseconds):
-    command = [programs / "bench_load", "--port", server.port, "--target", server.target, "--lun", lun, "--server-pid", str(server.pid),
-               "--span", str(SPAN_MIB), "--milliseconds", str(milliseconds), *options]
-    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=120).stdout)
+def load_command(programs, server, lun, options, milliseconds):
+    return [programs / "bench_load", "--port", server.port, "--target", server.target, "--lun", lun, "--server-pid", str(server.pid),
+            "--span", str(SPAN_MIB), "--milliseconds", str(milliseconds), *options]
+
+
+def load(*arguments):
+    return json.loads(subprocess.run(load_command(*arguments), check=True, stdout=subprocess.PIPE, text=True, timeout=120).stdout)
 
 
 def best(runs):
@@ -141,6 +144,24 @@ def print_sessions(servers, settings):
     print("| 256 logins at once | " + " | ".join(f"{result['logins_per_second']:.0f} a second" for result in logins) + " |")
     idle = load(settings.programs, servers["rootstock"], "2", ["--idle", "--sessions", "1024"], 2000)
     print(f"| 1,024 idle sessions | {idle['bytes_per_session'] / 1024:.1f} KiB each, {idle['cpu_percent']:.2f} % of a core | |")
+    print_fairness(servers["rootstock"], settings)
+
+
+def print_fairness(server, settings):
+    """A modest session alone, then beside one that never reads its answers and one with 128 commands in flight. Their load generators give way to
+    the modest one's (nice), so that it is the server's fairness that is seen."""
+    modest = ["--queue", "1"]
+    quiet = load(settings.programs, server, LUNS["master"], modest, settings.milliseconds)
+    with contextlib.ExitStack() as stack:
+        for options in (["--stall", "--queue", "128", "--block", "262144"], ["--queue", "128", "--block", "65536"]):
+            command = load_command(settings.programs, server, LUNS["master"], options, settings.milliseconds + 2000)
+            neighbour = subprocess.Popen(["nice", "-n", "19", *command], stdout=subprocess.DEVNULL)
+            stack.callback(neighbour.wait)
+            stack.callback(neighbour.terminate)
+        time.sleep(0.5)
+        beside = load(settings.programs, server, LUNS["master"], modest, settings.milliseconds)
+    print(f"| queue 1, p99: alone, beside a greedy and a stalled session | {quiet['p99_us']:.0f} us, {beside['p99_us']:.0f} us "
+          f"({beside['p99_us'] / quiet['p99_us']:.1f}x) | |")
 
 
 def machine():
