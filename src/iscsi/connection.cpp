@@ -189,8 +189,16 @@ void Connection::handle_timeout(TimePoint now) {
     if (ping_deadline_) {
         return abandon("no answer to NOP-In");
     }
+    forget_spares();
     send_ping();
     ping_deadline_ = now + ping_answer_time();
+}
+
+/// An idle session gives back what it had grown to: there may be thousands of them.
+void Connection::forget_spares() {
+    tasks_.forget_spares();
+    writer_.forget_spares();
+    held_.shrink_to_fit();
 }
 
 std::chrono::seconds Connection::ping_answer_time() const {

@@ -16,10 +16,16 @@
 namespace rootstock::iscsi {
 
 struct ConnectionEvent {
-    enum class Kind : std::uint8_t { login_refused, session_started, ended };
+    enum class Kind : std::uint8_t { login_refused, login_redirected, session_started, ended };
     Kind kind = Kind::ended;
     LoginStatus status = LoginStatus::success; // login_refused
-    std::string_view reason;
+    std::string_view reason;                   // login_redirected: the address; valid as long as the connection
+};
+
+/// A PDU that was answered with Reject.
+struct Rejected {
+    RejectReason reason;
+    Opcode opcode;
 };
 
 /// The initiator has proved who it is: open the target (admission to the registry first), then call opened().
@@ -73,6 +79,8 @@ class Connection {
     void handle_timeout(TimePoint now);
 
     [[nodiscard]] std::optional<ConnectionEvent> poll_event() { return std::exchange(event_, std::nullopt); }
+    /// The last Reject since the last call.
+    [[nodiscard]] std::optional<Rejected> poll_rejected() { return std::exchange(rejected_, std::nullopt); }
     [[nodiscard]] bool take_cold_reset() { return management_.take_cold_reset(); }
     [[nodiscard]] Phase phase() const { return phase_; }
     [[nodiscard]] const Session& session() const { return session_; }
@@ -91,6 +99,7 @@ class Connection {
     void finish(std::string_view reason);
     void abandon(std::string_view reason);
     void read_failed();
+    void forget_spares();
 
     // connection_login.cpp
     void handle_login(const Pdu& pdu);
@@ -101,9 +110,11 @@ class Connection {
     void handle_request(const Pdu& pdu);
     [[nodiscard]] bool take_turn(const Pdu& pdu);
     void hold(const Pdu& pdu, std::uint32_t cmd_sn);
+    void count_as_received(std::uint32_t cmd_sn);
     void replay_held();
     void dispatch(const Pdu& pdu);
     [[nodiscard]] Taken take_request(const Pdu& pdu);
+    [[nodiscard]] Taken task_management(const Pdu& pdu);
     [[nodiscard]] Taken nop_out(const Pdu& pdu);
     [[nodiscard]] Taken logout(const Pdu& pdu);
     void send_ping();
@@ -144,6 +155,7 @@ class Connection {
     std::optional<TimePoint> ping_deadline_;
     std::optional<TimePoint> end_deadline_; // logout was asked for, or the output must be gone
     std::optional<ConnectionEvent> event_;
+    std::optional<Rejected> rejected_;
 };
 
 } // namespace rootstock::iscsi

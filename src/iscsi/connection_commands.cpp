@@ -60,6 +60,16 @@ void Connection::hold(const Pdu& pdu, std::uint32_t cmd_sn) {
     }
 }
 
+/// The command with this number was aborted before its turn: nothing takes its place, and what follows it may go on.
+void Connection::count_as_received(std::uint32_t cmd_sn) {
+    std::erase_if(held_, [&](const HeldPdu& held) { return held.cmd_sn == cmd_sn; });
+    Pdu nothing;
+    auto header = make_header<NopOutHeader>(Opcode::nop_out);
+    header.initiator_task_tag = reserved_tag; // no answer is wanted
+    nothing.header = from_bytes<BasicHeader>(object_bytes(header));
+    hold(nothing, cmd_sn);
+}
+
 void Connection::replay_held() {
     while (!held_.empty() && phase_ == Phase::full_feature) {
         const auto next = std::find_if(held_.begin(), held_.end(),
@@ -98,8 +108,7 @@ Connection::Taken Connection::take_request(const Pdu& pdu) {
         if (discovery) {
             return RejectReason::protocol_error;
         }
-        management_.request(pdu);
-        return {};
+        return task_management(pdu);
     case Opcode::nop_out:
         return nop_out(pdu);
     case Opcode::text_request:
@@ -117,15 +126,22 @@ Connection::Taken Connection::take_request(const Pdu& pdu) {
     }
 }
 
+Connection::Taken Connection::task_management(const Pdu& pdu) {
+    management_.request(pdu);
+    if (const auto cmd_sn = management_.take_aborted_cmd_sn()) {
+        count_as_received(*cmd_sn);
+    }
+    return {};
+}
+
 Connection::Taken Connection::nop_out(const Pdu& pdu) {
     const auto request = pdu.as<NopOutHeader>();
     if (request.initiator_task_tag == reserved_tag) {
         return {}; // the answer to our ping, or none wanted
     }
     auto header = make_header<NopInHeader>(Opcode::nop_in);
-    header.lun = request.lun;
     header.initiator_task_tag = request.initiator_task_tag;
-    header.target_transfer_tag = reserved_tag;
+    header.target_transfer_tag = reserved_tag; // and so there is no LUN (section 11.19)
     number(header, true);
     const std::size_t limit =
         std::min(limits::ping_data, session_.parameters.initiator_max_recv_data_segment_length);
@@ -183,6 +199,7 @@ void Connection::reject(const Pdu& pdu, RejectReason reason) {
     header.all_ones = reserved_tag;
     number(header, true);
     writer_.add(header, object_bytes(pdu.header));
+    rejected_ = Rejected{reason, pdu.header.opcode()};
 }
 
 } // namespace rootstock::iscsi

@@ -30,15 +30,17 @@ void Connection::send_login_reply(const LoginReply& reply) {
     auto header = make_header<LoginResponseHeader>(Opcode::login_response);
     header.flags = reply.flags;
     header.isid = login_header_.isid;
-    header.tsih = reply.tsih;
+    header.tsih = reply.tsih != 0 ? reply.tsih : login_header_.tsih.value(); // section 11.13.3: the initiator's until the final response
     header.initiator_task_tag = login_header_.initiator_task_tag;
     header.status_class = static_cast<std::uint8_t>(static_cast<unsigned>(reply.status) >> 8U);
     header.status_detail = static_cast<std::uint8_t>(reply.status);
     number(header, true);
     writer_.add(header, as_bytes(reply.text));
     if (reply.status != LoginStatus::success) {
+        using Kind = ConnectionEvent::Kind;
         finish(reply.reason);
-        event_ = ConnectionEvent{ConnectionEvent::Kind::login_refused, reply.status, reply.reason};
+        event_ = ConnectionEvent{reply.status == LoginStatus::moved_temporarily ? Kind::login_redirected : Kind::login_refused,
+                                 reply.status, reply.reason};
     }
 }
 

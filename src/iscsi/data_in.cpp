@@ -18,6 +18,7 @@ void TaskSet::begin_read(Task& task) {
 
 void TaskSet::produce() {
     start_unblocked();
+    solicit_waiting(); // aborted writes may have left some of the budget
     while (!reads_.empty() && writer_.queued_bytes() < limits::output_bytes && private_reads_ < limits::private_read_bytes) {
         Task& task = *reads_.pop();
         if (produce_from(task)) {

@@ -1,7 +1,9 @@
-// Fifo: a queue that keeps its memory. std::deque would allocate a block for every few elements that pass through it.
+// Fifo: a queue that keeps its memory. std::deque would allocate a block for every few elements that pass through it. And how a container
+// that keeps its memory gives it up.
 #pragma once
 
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 namespace rootstock::iscsi {
@@ -42,5 +44,8 @@ template <class T> class Fifo {
     std::vector<T> items_;
     std::size_t first_ = 0;
 };
+
+/// Empty, with no memory of its own (clear() and an assignment may keep the capacity).
+template <class Container> void give_up_memory(Container& container) { static_cast<void>(std::exchange(container, Container())); }
 
 } // namespace rootstock::iscsi

@@ -2,8 +2,27 @@
 
 namespace rootstock::iscsi {
 
+bool IoJob::changes_medium() const {
+    using Op = scsi::BlockIo::Op;
+    switch (kind) {
+    case Kind::load:
+    case Kind::read:
+        return false;
+    case Kind::write:
+        return true;
+    case Kind::perform:
+        return io->op == Op::write_and_verify || io->op == Op::compare_and_write || io->op == Op::or_write || io->op == Op::write_same ||
+               io->op == Op::discard || io->op == Op::write_zeros || io->op == Op::copy;
+    }
+    return false;
+}
+
 void IoJob::run() {
     result = {};
+    if (changes_medium() && nexus->abort_epoch() != abort_epoch) { // whoever aborted it must not see its data arrive later
+        result.error = block::IoError::gone;
+        return;
+    }
     Result<void, block::IoError> outcome;
     switch (kind) {
     case Kind::load:

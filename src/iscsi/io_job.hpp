@@ -14,6 +14,8 @@ struct IoJob {
     Kind kind = Kind::perform;
     Task* task = nullptr;
     scsi::LogicalUnit* unit = nullptr;
+    const scsi::Nexus* nexus = nullptr;
+    std::uint32_t abort_epoch = 0;     // of the nexus when the task began
     const scsi::BlockIo* io = nullptr; // perform
     std::uint64_t offset = 0;          // read, write: on the device
     MutableBytes bytes;
@@ -21,8 +23,11 @@ struct IoJob {
     block::Miss miss;                  // load: has a loader
     scsi::IoResult result;
 
-    /// Blocks.
+    /// Blocks. A change of the medium that another nexus has aborted before it began (PREEMPT AND ABORT, a reset) is not made.
     void run();
+
+  private:
+    [[nodiscard]] bool changes_medium() const;
 };
 
 } // namespace rootstock::iscsi

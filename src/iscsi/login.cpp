@@ -60,6 +60,7 @@ LoginReply Login::refuse(const Refusal& refusal) {
     LoginReply reply;
     reply.status = refusal.status;
     reply.reason = refusal.reason;
+    reply.text = refusal.text;
     return reply;
 }
 
@@ -192,6 +193,11 @@ Login::Check Login::authorize() {
         return Refusal{allowed.error(), "the target is not for this initiator"};
     }
     authentication_ = std::move(*allowed);
+    if (!authentication_.moved_to.empty()) {
+        TextWriter text;
+        text.add(rule_of(Key::target_address).name, authentication_.moved_to); // section 13.8: without a portal group tag
+        return Refusal{LoginStatus::moved_temporarily, authentication_.moved_to, text.text()};
+    }
     if (authentication_.chap_required && stage_ != Stage::security) {
         return Refusal{LoginStatus::authentication_failure, "authentication is required"};
     }
@@ -244,6 +250,9 @@ LoginStep Login::answer(const LoginRequestHeader& header, TextWriter& text) {
         negotiation_.declare_ours(text);
     }
     reply.text = text.text();
+    if (reply.text.size() > limits::login_data_segment) { // of hundreds of keys that nobody knows
+        return refuse({LoginStatus::initiator_error, "the answer would be longer than the initiator can take"});
+    }
     const bool transit = (header.flags & final_bit) != 0;
     if (!transit) {
         return reply;

@@ -19,7 +19,7 @@ struct LoginReply {
     std::uint8_t flags = 0;
     std::uint16_t tsih = 0;
     std::string text;
-    std::string_view reason = {}; // for the event, when refused
+    std::string_view reason = {}; // for the event, when refused; moved_temporarily: the address
 };
 
 /// The initiator may enter full feature phase once its target is open: call finish() then.
@@ -50,6 +50,7 @@ class Login {
     struct Refusal {
         LoginStatus status;
         std::string_view reason;
+        std::string text = {}; // of the answer
     };
     using Check = Result<void, Refusal>;
 

@@ -2,6 +2,7 @@
 
 #include "core/checked.hpp"
 #include "core/crc32c.hpp"
+#include "iscsi/fifo.hpp"
 
 #include <algorithm>
 
@@ -142,6 +143,14 @@ void PduWriter::sent(std::size_t count) {
         kept_[first_kept_++].buffer.release();
     }
     forget_sent();
+}
+
+void PduWriter::forget_spares() {
+    if (empty()) {
+        give_up_memory(pieces_);
+        give_up_memory(arena_);
+        give_up_memory(kept_);
+    }
 }
 
 void PduWriter::forget_sent() {

@@ -47,6 +47,8 @@ class PduWriter {
     [[nodiscard]] std::size_t gather(std::span<iovec> out, std::size_t max_bytes) const;
     /// `count` bytes of that have been sent.
     void sent(std::size_t count);
+    /// Gives up memory when nothing is queued.
+    void forget_spares();
 
   private:
     struct Piece {

@@ -21,6 +21,8 @@ std::string status_text(LoginStatus status) {
     return "0x" + hex(object_bytes(code));
 }
 
+template <class Code> std::string byte_text(Code code) { return "0x" + hex(Bytes(std::array{static_cast<std::uint8_t>(code)})); }
+
 } // namespace
 
 Driver::Driver(DriverContext& context, net::Shard& shard, ShardState& state, net::TcpSocket socket, net::ShardLoad load,
@@ -185,6 +187,7 @@ void Driver::take_another_turn() {
 
 /// Tells what became of the connection, once each.
 void Driver::report() {
+    report_reject();
     const auto event = connection_.poll_event();
     if (!event) {
         return;
@@ -197,6 +200,12 @@ void Driver::report() {
                                                      {"address", who.remote_address},
                                                      {"status", status_text(event->status)},
                                                      {"reason", event->reason}});
+        break;
+    case ConnectionEvent::Kind::login_redirected:
+        context_.log.info("iscsi.login.redirected", {{"initiator", who.initiator_name},
+                                                     {"target", who.target_name},
+                                                     {"address", who.remote_address},
+                                                     {"to", event->reason}});
         break;
     case ConnectionEvent::Kind::session_started: {
         const Session& session = connection_.session();
@@ -223,6 +232,19 @@ void Driver::report() {
                                                   {"reason", event->reason}});
         break;
     }
+}
+
+/// The first of a session for everybody, the others for who looks closely: an initiator could fill the log with them.
+void Driver::report_reject() {
+    const auto rejected = connection_.poll_rejected();
+    if (!rejected) {
+        return;
+    }
+    const Level level = std::exchange(reject_told_, true) ? Level::debug : Level::warning;
+    context_.log.write(level, "iscsi.pdu.rejected", {{"session", connection_.session().id},
+                                                     {"address", connection_.login_request().remote_address},
+                                                     {"opcode", byte_text(rejected->opcode)},
+                                                     {"reason", byte_text(rejected->reason)}});
 }
 
 void Driver::start_jobs() {

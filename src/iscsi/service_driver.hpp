@@ -63,6 +63,7 @@ class Driver final : public std::enable_shared_from_this<Driver> {
     void send_failed(int error);
     void settle();
     void report();
+    void report_reject();
     void start_jobs();
     void start_job(IoJob& job);
     void start_load(IoJob& job);
@@ -93,6 +94,7 @@ class Driver final : public std::enable_shared_from_this<Driver> {
     SessionRegistry::Admission admission_;
     std::shared_ptr<SessionCounters> session_counters_;
     TimePoint activity_noted_{};
+    bool reject_told_ = false;
     bool waiting_ = false;     // for the socket
     bool blocked_ = false;     // the socket takes no more output: nothing is read until it does
     bool more_input_ = false;  // the last receive filled its window

@@ -24,6 +24,8 @@ class CommandWindow {
         }
         return serial_less(exp_cmd_sn_, cmd_sn) && serial_less_equal(cmd_sn, max_cmd_sn_) ? Place::early : Place::outside;
     }
+    /// Whether a command with this number may still come, or waits for its turn.
+    [[nodiscard]] bool is_awaited(std::uint32_t cmd_sn) const { return place_of(cmd_sn) != Place::outside; }
     void advance() { ++exp_cmd_sn_; }
     /// Room for `free` more commands. Never moves backwards.
     void open_for(std::uint32_t free) {

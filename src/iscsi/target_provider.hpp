@@ -46,12 +46,14 @@ struct LoginRequest {
     std::string portal_address;     // "10.20.0.1:3260": where it came in
 };
 
-/// What the initiator must prove before it gets further.
+/// What the initiator must prove before it gets further, or where it must go instead.
 struct Authentication {
     bool chap_required = false;
     /// Set: we answer the initiator's challenge with this (mutual CHAP). Not yet used.
     std::string mutual_user;
     std::string mutual_secret;
+    /// Set ("10.20.0.2:3260"): the target is reached there; this login is redirected (RFC 7143 section 11.13.5, status 0x0101).
+    std::string moved_to;
 };
 
 /// Why a session was ended from outside; decides the async message or silence.

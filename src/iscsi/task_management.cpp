@@ -42,6 +42,10 @@ TaskManagementAnswer TaskManagement::perform(const TaskManagementRequestHeader& 
 TaskManagementAnswer TaskManagement::abort_task(const TaskManagementRequestHeader& header, std::uint64_t serial) {
     const std::uint32_t tag = header.referenced_task_tag;
     const Task* task = tasks_.find(tag);
+    if (task == nullptr && session_.window.is_awaited(header.ref_cmd_sn) && serial_less(header.ref_cmd_sn, header.cmd_sn)) {
+        aborted_cmd_sn_ = header.ref_cmd_sn.value();
+        return TaskManagementAnswer::complete;
+    }
     if (task == nullptr || task->lun != header.lun) {
         return TaskManagementAnswer::no_such_task;
     }

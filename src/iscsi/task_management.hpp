@@ -32,6 +32,8 @@ class TaskManagement {
     void request(const Pdu& pdu);
     /// Answers the functions whose tasks are gone.
     void answer_finished();
+    /// The CmdSN, once, of a command that was aborted before it came: it counts as received.
+    [[nodiscard]] std::optional<std::uint32_t> take_aborted_cmd_sn() { return std::exchange(aborted_cmd_sn_, std::nullopt); }
     /// True once, when a TARGET COLD RESET has been answered: every session of the target is to end.
     [[nodiscard]] bool take_cold_reset() { return std::exchange(cold_reset_, false); }
 
@@ -52,6 +54,7 @@ class TaskManagement {
     Session& session_;
     std::vector<Pending> pending_;
     std::uint64_t last_serial_ = 0;
+    std::optional<std::uint32_t> aborted_cmd_sn_;
     bool cold_reset_ = false;
 };
 

@@ -9,7 +9,6 @@ namespace rootstock::iscsi {
 namespace {
 
 constexpr std::uint8_t ahs_extended_cdb = 1; // section 11.2.2
-constexpr std::uint8_t ahs_bidirectional_length = 2;
 
 struct AhsHeader {
     be16 length;
@@ -18,7 +17,7 @@ struct AhsHeader {
 };
 static_assert(sizeof(AhsHeader) == 4);
 
-/// Extended CDB and bidirectional read length (sections 11.2.2.3 and 11.2.2.4). False: malformed.
+/// Extended CDB (section 11.2.2.3); other segments are skipped. False: malformed.
 bool take_ahs(Task& task, Bytes ahs) {
     ByteReader reader(ahs);
     while (reader.remaining() >= sizeof(AhsHeader)) {
@@ -33,8 +32,6 @@ bool take_ahs(Task& task, Bytes ahs) {
         }
         if (header.type == ahs_extended_cdb) {
             task.cdb.insert(task.cdb.end(), content.begin(), content.end());
-        } else if (header.type == ahs_bidirectional_length && content.size() == sizeof(be32)) {
-            task.expected_in = from_bytes<be32>(content);
         }
     }
     return reader.remaining() == 0;
@@ -85,7 +82,7 @@ Task* TaskSet::new_task(const Pdu& pdu) {
     const bool writes = (header.flags & ScsiCommandHeader::write_bit) != 0;
     const bool reads = (header.flags & ScsiCommandHeader::read_bit) != 0;
     task.expected_out = writes ? header.expected_data_transfer_length.value() : 0;
-    task.expected_in = reads && !writes ? header.expected_data_transfer_length.value() : 0;
+    task.expected_in = reads ? header.expected_data_transfer_length.value() : 0;
     if (!take_ahs(task, pdu.ahs)) {
         task.reset();
         return nullptr;
@@ -113,6 +110,9 @@ TaskSet::Taken TaskSet::scsi_command(const Pdu& pdu, PooledBuffer segment) {
         return RejectReason::immediate_command_reject;
     }
     const bool writes = (header.flags & ScsiCommandHeader::write_bit) != 0;
+    if (writes && (header.flags & ScsiCommandHeader::read_bit) != 0) { // no command of a disk moves data both ways
+        return RejectReason::command_not_supported;
+    }
     const bool more_follows = writes && !pdu.header.final();
     const Parameters& agreed = session_.parameters;
     if ((!pdu.data.empty() && (!agreed.immediate_data || !writes)) || (more_follows && agreed.initial_r2t) ||
@@ -209,6 +209,8 @@ void TaskSet::perform_off_shard(Task& task) {
 }
 
 void TaskSet::hand_out(IoJob& job) {
+    job.nexus = job.task->nexus;
+    job.abort_epoch = job.task->abort_epoch;
     ++job.task->jobs_out;
     ++jobs_out_;
     jobs_.push(&job);
@@ -230,6 +232,9 @@ void TaskSet::finished(IoJob& job) {
             free(task);
         }
         return;
+    }
+    if (job.kind != IoJob::Kind::perform && was_aborted(task)) { // by another nexus: what was read or written is nobody's any more
+        return leave(task);
     }
     switch (job.kind) {
     case IoJob::Kind::load:
@@ -339,6 +344,21 @@ void TaskSet::leave(Task& task) {
     if (task.jobs_out == 0) {
         free(task);
     }
+}
+
+void TaskSet::forget_spares() {
+    if (free_.size() < tasks_.size() || receiving_into_ != nullptr) {
+        return;
+    }
+    give_up_memory(tasks_);
+    give_up_memory(tags_);
+    give_up_memory(free_);
+    give_up_memory(blocked_);
+    give_up_memory(reads_);
+    give_up_memory(wants_data_);
+    give_up_memory(jobs_);
+    give_up_memory(pieces_.pieces);
+    give_up_memory(pieces_.buffers);
 }
 
 void TaskSet::free(Task& task) {

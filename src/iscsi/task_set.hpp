@@ -76,6 +76,9 @@ class TaskSet {
     [[nodiscard]] bool drained(std::uint64_t serial) const;
     [[nodiscard]] Task* find(std::uint32_t initiator_task_tag);
 
+    /// Gives up the memory of slots and queues when no task is there.
+    void forget_spares();
+
     /// How many more commands may be sent to us.
     [[nodiscard]] std::uint32_t free_slots() const { return limits::command_window - std::min(limits::command_window, queued_tasks_); }
     [[nodiscard]] bool jobs_out() const { return jobs_out_ > 0; }

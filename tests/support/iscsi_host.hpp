@@ -5,70 +5,16 @@
 #include "block/memory_device.hpp"
 #include "iscsi/connection.hpp"
 #include "support/fixed_targets.hpp"
+#include "support/iscsi_pdus.hpp"
 
 #include <deque>
-#include <string>
 
 namespace rootstock::test {
 
-inline const std::string initiator_name = "iqn.2026-01.test:initiator";
-inline const std::string target_name = "iqn.2026-01.test.rootstock:disk0";
-
-/// Text as it travels: "A=b\0C=d\0".
-inline std::string key_text(std::initializer_list<std::string> pairs) {
-    std::string text;
-    for (const std::string& pair : pairs) {
-        text += pair;
-        text += '\0';
-    }
-    return text;
-}
-
-inline std::string named_text(std::initializer_list<std::string> more = {}) {
-    return key_text({"InitiatorName=" + initiator_name, "TargetName=" + target_name, "SessionType=Normal"}) + key_text(more);
-}
-
-/// One PDU as it was sent, without digests.
-struct SentPdu {
-    iscsi::BasicHeader header{};
-    ByteVector data;
-
-    [[nodiscard]] iscsi::Opcode opcode() const { return header.opcode(); }
-    [[nodiscard]] std::string text() const { return {data.begin(), data.end()}; }
-    template <class Header> [[nodiscard]] Header as() const { return iscsi::header_as<Header>(header); }
-};
-
-/// A PDU on the wire. Fills DataSegmentLength; digests when asked for.
-template <class Header> ByteVector wire(const Header& header, Bytes data = {}, bool header_digest = false, bool data_digest = false) {
-    BufferPool pool;
-    iscsi::PduWriter writer;
-    writer.set_digests(header_digest, data_digest);
-    writer.add(header, data);
-    std::array<iovec, 16> pieces{};
-    ByteVector bytes;
-    const std::size_t count = writer.gather(pieces, writer.queued_bytes());
-    for (std::size_t i = 0; i < count; ++i) {
-        const auto* start = static_cast<const std::uint8_t*>(pieces[i].iov_base);
-        bytes.insert(bytes.end(), start, start + pieces[i].iov_len);
-    }
-    return bytes;
-}
-
-inline iscsi::LoginRequestHeader login_header(iscsi::Stage current, iscsi::Stage next, bool transit = true) {
-    auto header = iscsi::make_header<iscsi::LoginRequestHeader>(iscsi::Opcode::login_request);
-    header.opcode_byte |= iscsi::immediate_bit;
-    header.flags = static_cast<std::uint8_t>((transit ? 0x80U : 0U) | static_cast<unsigned>(current) << 2U | static_cast<unsigned>(next));
-    header.isid = {0x80, 1, 2, 3, 4, 5};
-    header.initiator_task_tag = 1;
-    header.cmd_sn = 100;
-    header.exp_stat_sn = 1;
-    return header;
-}
-
 class IscsiHost {
   public:
-    explicit IscsiHost(block::Geometry geometry = {1 << 24}) {
-        device = std::make_shared<block::MemoryDevice>(geometry);
+    explicit IscsiHost(block::Geometry geometry = {1 << 24}) : IscsiHost(std::make_shared<block::MemoryDevice>(geometry)) {}
+    explicit IscsiHost(std::shared_ptr<block::BlockDevice> disk) : device(std::move(disk)) {
         FixedTargets::Target target;
         target.units.push_back({0, scsi::make_disk_unit(device, scsi::identity_from_name("test"))});
         targets.add(target_name, std::move(target));
@@ -141,7 +87,7 @@ class IscsiHost {
             RS_ASSERT(reader.ok());
             pdus.push_back(std::move(pdu));
         }
-        received_.clear();
+        received_ = ByteVector(); // holds no memory that a test could take for the connection's
         return pdus;
     }
 

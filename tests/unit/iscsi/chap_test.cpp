@@ -125,3 +125,44 @@ TEST_CASE("CHAP: mutual: the target proves itself with its own secret", "[iscsi]
     Run reflected;
     CHECK(run_with({"target", "othersecret56"}, "reflect", reflected).error() == ChapError::reflected);
 }
+
+TEST_CASE("CHAP: the initiator's order of algorithms decides, in any spelling of a number", "[iscsi][chap]") {
+    for (const auto& [offer, chosen] : {std::pair{"8,7,6,5", "8"}, std::pair{"5,8", "5"}, std::pair{"4,0x7,5", "7"}, std::pair{"x,,6", "6"}}) {
+        Run run;
+        REQUIRE(run.take(algorithms(offer)));
+        CHECK(run.value("CHAP_A") == chosen);
+    }
+}
+
+TEST_CASE("CHAP: mutual: ranges of identifier and challenge, and their spellings", "[iscsi][chap]") {
+    struct Case {
+        const char* identifier;
+        std::string challenge;
+        std::optional<ChapError> error;
+    };
+    const Case cases[] = {
+        {"0", "0x00", std::nullopt},
+        {"255", "0bAAECAw==", std::nullopt},
+        {"0xff", format_binary(ByteVector(1024, 1)), std::nullopt},
+        {"256", "0x00", ChapError::malformed},
+        {"-1", "0x00", ChapError::malformed},
+        {"0", "", ChapError::malformed},
+        {"0", "0x", ChapError::malformed},
+        {"0", "1234", ChapError::malformed},
+        {"0", format_binary(ByteVector(1025, 1)), ChapError::malformed},
+    };
+    for (const Case& c : cases) {
+        CAPTURE(c.identifier, c.challenge);
+        Run run;
+        run.mutual = {"target", "othersecret56"};
+        REQUIRE(run.take(algorithms("5")));
+        const std::string response = run.response(HashAlgorithm::md5, "secret12secret34");
+        ChapKeys keys = proof("pc01", response);
+        keys.identifier = c.identifier;
+        keys.challenge = c.challenge;
+        const auto taken = run.take(keys);
+        CHECK(taken.has_value() == !c.error);
+        CHECK((taken || taken.error() == *c.error));
+        CHECK(run.chap.done() == taken.has_value());
+    }
+}

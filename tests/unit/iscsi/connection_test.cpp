@@ -4,6 +4,7 @@
 using namespace rootstock;
 using namespace rootstock::iscsi;
 using test::IscsiHost;
+using test::reject_reason;
 using test::SentPdu;
 using Phase = Connection::Phase;
 
@@ -16,10 +17,6 @@ NopOutHeader nop(IscsiHost& host, bool immediate) {
     header.target_transfer_tag = reserved_tag;
     header.cmd_sn = immediate ? host.next_cmd_sn : host.next_cmd_sn++;
     return header;
-}
-
-int reject_reason(const std::vector<SentPdu>& pdus) {
-    return pdus.size() == 1 && pdus[0].opcode() == Opcode::reject ? int{pdus[0].as<RejectHeader>().reason} : -1;
 }
 
 TaskManagementRequestHeader function(IscsiHost& host, unsigned code, std::uint32_t referenced = reserved_tag) {
@@ -143,7 +140,7 @@ TEST_CASE("Immediate commands beyond their bound are rejected", "[iscsi][connect
         auto command = host.command({0x35}, 0, 0);
         --host.next_cmd_sn;
         command.opcode_byte |= immediate_bit;
-        const int expected = i < limits::immediate_tasks ? -1 : int{static_cast<std::uint8_t>(RejectReason::immediate_command_reject)};
+        const auto expected = i < limits::immediate_tasks ? std::nullopt : std::optional(RejectReason::immediate_command_reject);
         CHECK(reject_reason(host.exchange(command)) == expected);
     }
 }
@@ -153,12 +150,12 @@ TEST_CASE("Reject: what the target does not do, with the header sent back", "[is
     host.login();
     auto snack = make_header<NopOutHeader>(Opcode::snack_request);
     const auto pdus = host.exchange(snack);
-    CHECK(reject_reason(pdus) == int{static_cast<std::uint8_t>(RejectReason::snack_reject)});
+    CHECK(reject_reason(pdus) == RejectReason::snack_reject);
     CHECK(pdus[0].data == ByteVector(object_bytes(snack).begin(), object_bytes(snack).end()));
     const auto unknown = make_header<NopOutHeader>(static_cast<Opcode>(0x1e));
-    CHECK(reject_reason(host.exchange(unknown)) == int{static_cast<std::uint8_t>(RejectReason::command_not_supported)});
+    CHECK(reject_reason(host.exchange(unknown)) == RejectReason::command_not_supported);
     const auto targets_own = make_header<NopOutHeader>(Opcode::scsi_response);
-    CHECK(reject_reason(host.exchange(targets_own)) == int{static_cast<std::uint8_t>(RejectReason::command_not_supported)});
+    CHECK(reject_reason(host.exchange(targets_own)) == RejectReason::command_not_supported);
     CHECK(host.connection->phase() == Phase::full_feature);
 }
 
@@ -169,13 +166,13 @@ TEST_CASE("A task tag that is in use is rejected", "[iscsi][connection]") {
     host.hold_jobs = true;
     host.exchange(host.command({0x35}, 0, 0));
     --host.next_tag;
-    CHECK(reject_reason(host.exchange(host.command({0x35}, 0, 0))) == int{static_cast<std::uint8_t>(RejectReason::task_in_progress)});
+    CHECK(reject_reason(host.exchange(host.command({0x35}, 0, 0))) == RejectReason::task_in_progress);
 }
 
 TEST_CASE("Login Request in full feature phase: rejected, and the end", "[iscsi][connection]") {
     IscsiHost host;
     host.login();
-    CHECK(reject_reason(host.login()) == int{static_cast<std::uint8_t>(RejectReason::protocol_error)});
+    CHECK(reject_reason(host.login()) == RejectReason::protocol_error);
     CHECK(host.connection->phase() == Phase::over);
 }
 
@@ -316,8 +313,8 @@ TEST_CASE("Discovery: SendTargets lists what there is, and nothing but text is s
     }
     CHECK(targets == 400);
     CHECK(text.find("TargetAddress=10.0.0.1:3260,1") != std::string::npos);
-    CHECK(reject_reason(host.exchange(host.command({0x00}, 0, 0))) == int{static_cast<std::uint8_t>(RejectReason::protocol_error)});
-    CHECK(reject_reason(host.exchange(request(77))) == int{static_cast<std::uint8_t>(RejectReason::protocol_error)});
+    CHECK(reject_reason(host.exchange(host.command({0x00}, 0, 0))) == RejectReason::protocol_error);
+    CHECK(reject_reason(host.exchange(request(77))) == RejectReason::protocol_error);
 }
 
 TEST_CASE("SendTargets in a normal session names its own target only", "[iscsi][discovery]") {
@@ -344,7 +341,7 @@ TEST_CASE("Digests: a session with both works, a corrupt data segment is rejecte
     ByteVector bad = test::wire(host.write10(4, 1, 512), data, true, true);
     bad[100] ^= 1;
     host.feed(bad);
-    CHECK(reject_reason(host.take()) == int{static_cast<std::uint8_t>(RejectReason::data_digest_error)});
+    CHECK(reject_reason(host.take()) == RejectReason::data_digest_error);
     CHECK(host.connection->phase() == Phase::over);
     ByteVector medium(512);
     REQUIRE(host.device->read(4 * 512, medium));

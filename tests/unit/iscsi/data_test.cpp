@@ -234,6 +234,28 @@ TEST_CASE("Write: the solicited memory of a session is bounded, and every write 
     CHECK(finished == 40);
 }
 
+TEST_CASE("Write: what aborted writes held of the budget goes to those that wait", "[iscsi][data]") {
+    IscsiHost host({1 << 26});
+    host.login({"ImmediateData=No"});
+    host.clear_unit_attention();
+    const std::size_t fit = limits::solicited_bytes / limits::write_burst;
+    std::vector<SentPdu> asked;
+    for (std::size_t i = 0; i < fit + 1; ++i) {
+        asked = host.exchange(host.write10(static_cast<unsigned>(i) * 512, 512, 512 * 512));
+    }
+    CHECK(asked.empty()); // the last one waits
+    auto abort = make_header<TaskManagementRequestHeader>(Opcode::task_management_request);
+    abort.opcode_byte |= immediate_bit;
+    abort.flags = 0x81;
+    abort.initiator_task_tag = 5000;
+    abort.referenced_task_tag = host.next_tag - 2;
+    abort.cmd_sn = host.next_cmd_sn;
+    const auto pdus = host.exchange(abort);
+    REQUIRE(pdus.size() == 2);
+    const bool r2t_first = pdus[0].opcode() == Opcode::ready_to_transfer;
+    CHECK(pdus[r2t_first ? 0 : 1].as<ReadyToTransferHeader>().initiator_task_tag == host.next_tag - 1);
+}
+
 TEST_CASE("Write: residuals", "[iscsi][data]") {
     struct Case {
         unsigned blocks;
@@ -303,10 +325,9 @@ TEST_CASE("Write: immediate or unsolicited data that were not agreed are rejecte
         host.clear_unit_attention();
         auto command = host.write10(0, 2, 1024);
         command.flags = static_cast<std::uint8_t>(final ? command.flags : command.flags & 0x7f);
-        const auto pdus = host.exchange(command, pattern(immediate));
-        return pdus.size() == 1 && pdus[0].opcode() == Opcode::reject ? int{pdus[0].as<RejectHeader>().reason} : -1;
+        return test::reject_reason(host.exchange(command, pattern(immediate)));
     };
-    const int protocol_error = int{static_cast<std::uint8_t>(RejectReason::protocol_error)};
+    const auto protocol_error = RejectReason::protocol_error;
     CHECK(reason({"ImmediateData=No"}, true, 512) == protocol_error);
     CHECK(reason({"InitialR2T=Yes"}, false, 0) == protocol_error);
     CHECK(reason({"FirstBurstLength=512"}, true, 1024) == protocol_error);

@@ -7,17 +7,11 @@ using namespace rootstock;
 using namespace rootstock::iscsi;
 using test::IscsiHost;
 using test::login_header;
+using test::login_status;
 using test::named_text;
 using test::SentPdu;
 
 namespace {
-
-LoginStatus status_of(const std::vector<SentPdu>& answer) {
-    REQUIRE(answer.size() == 1);
-    REQUIRE(answer[0].opcode() == Opcode::login_response);
-    const auto header = answer[0].as<LoginResponseHeader>();
-    return static_cast<LoginStatus>(header.status_class << 8U | header.status_detail);
-}
 
 std::string value_of(const SentPdu& pdu, std::string_view key) {
     const std::string text = pdu.text();
@@ -42,7 +36,7 @@ void require_chap(IscsiHost& host) {
 TEST_CASE("Login: straight to the operational stage", "[iscsi][login]") {
     IscsiHost host;
     const auto answer = host.login({"MaxRecvDataSegmentLength=8192", "InitialR2T=No", "X-odd=1"});
-    REQUIRE(status_of(answer) == LoginStatus::success);
+    REQUIRE(login_status(answer) == LoginStatus::success);
     const auto header = answer[0].as<LoginResponseHeader>();
     CHECK(header.flags == 0x87);
     CHECK(header.tsih != 0);
@@ -60,13 +54,13 @@ TEST_CASE("Login: security stage with AuthMethod=None, then operational", "[iscs
     IscsiHost host;
     const std::string names = named_text({"AuthMethod=CHAP,None"});
     const auto first = host.exchange(login_header(Stage::security, Stage::operational), as_bytes(names));
-    REQUIRE(status_of(first) == LoginStatus::success);
+    REQUIRE(login_status(first) == LoginStatus::success);
     CHECK(first[0].as<LoginResponseHeader>().flags == 0x81);
     CHECK(first[0].as<LoginResponseHeader>().tsih == 0);
     CHECK(value_of(first[0], "AuthMethod") == "None");
     const std::string keys = test::key_text({"MaxBurstLength=512"});
     const auto second = host.exchange(login_header(Stage::operational, Stage::full_feature), as_bytes(keys));
-    REQUIRE(status_of(second) == LoginStatus::success);
+    REQUIRE(login_status(second) == LoginStatus::success);
     CHECK(second[0].as<LoginResponseHeader>().tsih != 0);
     CHECK(host.connection->session().parameters.max_burst_length == 512);
 }
@@ -77,11 +71,11 @@ TEST_CASE("Login: text may continue over several requests (C bit)", "[iscsi][log
     auto part = login_header(Stage::operational, Stage::security, false);
     part.flags = static_cast<std::uint8_t>(part.flags | continue_bit);
     const auto first = host.exchange(part, as_bytes(text).first(40));
-    REQUIRE(status_of(first) == LoginStatus::success);
+    REQUIRE(login_status(first) == LoginStatus::success);
     CHECK(first[0].data.empty());
     CHECK((first[0].header.flags & final_bit) == 0);
     const auto last = host.exchange(login_header(Stage::operational, Stage::full_feature), as_bytes(text).subspan(40));
-    REQUIRE(status_of(last) == LoginStatus::success);
+    REQUIRE(login_status(last) == LoginStatus::success);
     CHECK_FALSE(host.connection->session().parameters.initial_r2t);
 }
 
@@ -90,7 +84,7 @@ TEST_CASE("Login: every refusal has its status, and ends the connection", "[iscs
         IscsiHost host;
         auto header = login_header(Stage::operational, Stage::full_feature);
         change(header);
-        const LoginStatus status = status_of(host.exchange(header, as_bytes(text)));
+        const LoginStatus status = login_status(host.exchange(header, as_bytes(text)));
         CHECK(host.connection->phase() == Connection::Phase::over);
         return status;
     };
@@ -118,22 +112,22 @@ TEST_CASE("Login: CHAP is asked for, and cannot be passed by", "[iscsi][login][c
     IscsiHost host;
     require_chap(host);
     SECTION("straight to the operational stage") {
-        CHECK(status_of(host.login()) == LoginStatus::authentication_failure);
+        CHECK(login_status(host.login()) == LoginStatus::authentication_failure);
     }
     SECTION("without AuthMethod") {
         const std::string names = named_text();
-        CHECK(status_of(host.exchange(login_header(Stage::security, Stage::operational), as_bytes(names))) ==
+        CHECK(login_status(host.exchange(login_header(Stage::security, Stage::operational), as_bytes(names))) ==
               LoginStatus::authentication_failure);
     }
     SECTION("None only") {
         const std::string names = named_text({"AuthMethod=None"});
-        CHECK(status_of(host.exchange(login_header(Stage::security, Stage::operational), as_bytes(names))) ==
+        CHECK(login_status(host.exchange(login_header(Stage::security, Stage::operational), as_bytes(names))) ==
               LoginStatus::authentication_failure);
     }
     SECTION("the transit bit set too early is not followed") {
         const std::string names = named_text({"AuthMethod=CHAP,None"});
         const auto answer = host.exchange(login_header(Stage::security, Stage::full_feature), as_bytes(names));
-        REQUIRE(status_of(answer) == LoginStatus::success);
+        REQUIRE(login_status(answer) == LoginStatus::success);
         CHECK((answer[0].header.flags & final_bit) == 0);
         CHECK(host.connection->phase() == Connection::Phase::login);
     }
@@ -144,10 +138,10 @@ TEST_CASE("Login: CHAP with the right secret goes through, with a wrong one it d
         IscsiHost host;
         require_chap(host);
         const std::string names = named_text({"AuthMethod=CHAP"});
-        REQUIRE(status_of(host.exchange(login_header(Stage::security, Stage::operational, false), as_bytes(names))) == LoginStatus::success);
+        REQUIRE(login_status(host.exchange(login_header(Stage::security, Stage::operational, false), as_bytes(names))) == LoginStatus::success);
         const std::string algorithm = test::key_text({"CHAP_A=7,5"});
         const auto challenge = host.exchange(login_header(Stage::security, Stage::operational, false), as_bytes(algorithm));
-        REQUIRE(status_of(challenge) == LoginStatus::success);
+        REQUIRE(login_status(challenge) == LoginStatus::success);
         CHECK(value_of(challenge[0], "CHAP_A") == "7");
         const auto identifier = static_cast<std::uint8_t>(*parse_numeric(value_of(challenge[0], "CHAP_I")));
         const ByteVector bytes = *parse_binary(value_of(challenge[0], "CHAP_C"), 64);
@@ -155,7 +149,7 @@ TEST_CASE("Login: CHAP with the right secret goes through, with a wrong one it d
             format_binary(hash(HashAlgorithm::sha256, {Bytes(&identifier, 1), as_bytes(secret), bytes}));
         const std::string proof = test::key_text({"CHAP_N=pc01", "CHAP_R=" + response});
         const auto answer = host.exchange(login_header(Stage::security, Stage::operational), as_bytes(proof));
-        CHECK(status_of(answer) == (secret == "wrong" ? LoginStatus::authentication_failure : LoginStatus::success));
+        CHECK(login_status(answer) == (secret == "wrong" ? LoginStatus::authentication_failure : LoginStatus::success));
     }
 }
 
@@ -163,7 +157,7 @@ TEST_CASE("Login: names, tags and ISID stay the same through a login", "[iscsi][
     for (int change = 0; change < 4; ++change) {
         IscsiHost host;
         const std::string names = named_text();
-        REQUIRE(status_of(host.exchange(login_header(Stage::security, Stage::operational), as_bytes(names))) == LoginStatus::success);
+        REQUIRE(login_status(host.exchange(login_header(Stage::security, Stage::operational), as_bytes(names))) == LoginStatus::success);
         auto second = login_header(Stage::operational, Stage::full_feature);
         switch (change) {
         case 0: second.isid[5] ^= 1; break;
@@ -171,7 +165,7 @@ TEST_CASE("Login: names, tags and ISID stay the same through a login", "[iscsi][
         case 2: second.connection_id = 9; break;
         default: second.flags = 0x81; break; // the stage that was left
         }
-        CHECK(status_of(host.exchange(second)) == LoginStatus::initiator_error);
+        CHECK(login_status(host.exchange(second)) == LoginStatus::initiator_error);
     }
 }
 
@@ -185,7 +179,7 @@ TEST_CASE("Login: bounds on text, on requests and on time", "[iscsi][login]") {
         for (std::size_t sent = 0; sent <= limits::login_text; sent += piece.size()) {
             answer = host.exchange(part, as_bytes(piece));
         }
-        CHECK(status_of(answer) == LoginStatus::initiator_error);
+        CHECK(login_status(answer) == LoginStatus::initiator_error);
     }
     SECTION("a data segment beyond the default") {
         const std::string large(limits::login_data_segment + 1, 'x');
@@ -198,7 +192,7 @@ TEST_CASE("Login: bounds on text, on requests and on time", "[iscsi][login]") {
         for (unsigned i = 0; i < limits::login_requests; ++i) {
             answer = host.exchange(login_header(Stage::operational, Stage::security, false));
         }
-        CHECK(status_of(answer) == LoginStatus::initiator_error);
+        CHECK(login_status(answer) == LoginStatus::initiator_error);
     }
     SECTION("time") {
         host.clock.advance(host.limits.login_time);
@@ -214,8 +208,8 @@ TEST_CASE("Login: another PDU than a Login Request", "[iscsi][login]") {
     }
     SECTION("later: status 0x020b") {
         const std::string names = named_text();
-        REQUIRE(status_of(host.exchange(login_header(Stage::security, Stage::operational), as_bytes(names))) == LoginStatus::success);
-        CHECK(status_of(host.exchange(make_header<NopOutHeader>(Opcode::nop_out))) == LoginStatus::invalid_during_login);
+        REQUIRE(login_status(host.exchange(login_header(Stage::security, Stage::operational), as_bytes(names))) == LoginStatus::success);
+        CHECK(login_status(host.exchange(make_header<NopOutHeader>(Opcode::nop_out))) == LoginStatus::invalid_during_login);
     }
     CHECK(host.connection->phase() == Connection::Phase::over);
 }
