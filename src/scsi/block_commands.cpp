@@ -307,31 +307,6 @@ Outcome read_capacity_16(const Context& c) {
     return data_in(std::move(data), c.cdb.u32(10));
 }
 
-/// A disk that many may see is not stopped by one of them: STOP only makes sure of what was written.
-Outcome start_stop_unit(const Context& c) {
-    constexpr std::size_t conditions = 4; // POWER CONDITION, NO_FLUSH, LOEJ, START
-    const std::uint8_t power_condition = c.cdb[conditions] >> 4U;
-    const bool start = c.cdb.bit(conditions, 0);
-    const bool no_flush = c.cdb.bit(conditions, 2);
-    const bool only_starts = start && power_condition == 0;
-    if (!only_starts && c.unit.conflicts(c.nexus, Access::write)) { // SBC-3 table 14
-        return with_status(Status::reservation_conflict);
-    }
-    if (power_condition != 0) {
-        return invalid_field_in_cdb(conditions, 7);
-    }
-    return start || no_flush ? good() : step(block_io(BlockIo::Op::flush, {}));
-}
-
-/// Nothing can be taken out.
-Outcome prevent_allow_medium_removal(const Context& c) {
-    const bool prevent = c.cdb.bit(4, 0);
-    if (prevent && c.unit.conflicts(c.nexus, Access::write)) {
-        return with_status(Status::reservation_conflict);
-    }
-    return good();
-}
-
 /// No defects, in the list and format that was asked for (SBC-3 5.17, 5.18).
 Outcome read_defect_data_10(const Context& c) {
     ByteVector data{0, static_cast<std::uint8_t>(c.cdb[2] & 0x1fU), 0, 0};

@@ -26,12 +26,22 @@ constexpr CommandRow row(std::uint8_t opcode, std::uint8_t service_action, std::
 
 constexpr CommandRow simple(std::uint8_t opcode, std::string_view name, Access access, Handler handler,
                             std::initializer_list<std::uint8_t> usage, Attentions attentions = Attentions::told) {
-    return row(opcode, none, name, access, Medium::unchanged, handler, usage, attentions);
+    return row(opcode, none, name, access, Medium::not_needed, handler, usage, attentions);
+}
+
+constexpr CommandRow medium(std::uint8_t opcode, std::string_view name, Access access, Handler handler,
+                            std::initializer_list<std::uint8_t> usage) {
+    return row(opcode, none, name, access, Medium::needed, handler, usage);
 }
 
 constexpr CommandRow action(std::uint8_t opcode, std::uint8_t service_action, std::string_view name, Access access, Handler handler,
                             std::initializer_list<std::uint8_t> usage) {
-    return row(opcode, service_action, name, access, Medium::unchanged, handler, usage);
+    return row(opcode, service_action, name, access, Medium::not_needed, handler, usage);
+}
+
+constexpr CommandRow medium_action(std::uint8_t opcode, std::uint8_t service_action, std::string_view name, Access access, Handler handler,
+                                   std::initializer_list<std::uint8_t> usage) {
+    return row(opcode, service_action, name, access, Medium::needed, handler, usage);
 }
 
 constexpr CommandRow writing(std::uint8_t opcode, std::string_view name, Handler handler, std::initializer_list<std::uint8_t> usage) {
@@ -44,29 +54,20 @@ constexpr std::uint8_t write_flags = 0x1a;  // DPO, FUA, FUA_NV
 constexpr std::uint8_t verify_flags = 0x16; // DPO, BYTCHK
 constexpr std::uint8_t group = 0x3f;        // GROUP NUMBER, which we have no use for
 
-/// Sorted by operation code, then service action.
-constexpr std::array rows{
-    simple(0x00, "TEST UNIT READY", any, primary::test_unit_ready, {}),
+/// What disks and CDs have in common.
+constexpr std::array shared_rows{
+    medium(0x00, "TEST UNIT READY", any, primary::test_unit_ready, {}),
     simple(0x03, "REQUEST SENSE", any, primary::request_sense, {0x01, 0, 0, 0xff}, Attentions::ignored),
-    simple(0x08, "READ(6)", reads, block_cmd::read, {0x1f, 0xff, 0xff, 0xff}),
-    writing(0x0a, "WRITE(6)", block_cmd::write, {0x1f, 0xff, 0xff, 0xff}),
+    medium(0x08, "READ(6)", reads, block_cmd::read, {0x1f, 0xff, 0xff, 0xff}),
     simple(0x12, "INQUIRY", any, primary::inquiry, {0x01, 0xff, 0xff, 0xff}, Attentions::ignored),
     simple(0x15, "MODE SELECT(6)", writes, primary::mode_select_6, {0x11, 0, 0, 0xff}),
     simple(0x16, "RESERVE(6)", any, primary::reserve_6, {}),
     simple(0x17, "RELEASE(6)", any, primary::release_6, {}),
     simple(0x1a, "MODE SENSE(6)", reads, primary::mode_sense_6, {0x08, 0xff, 0xff, 0xff}),
-    simple(0x1b, "START STOP UNIT", any, block_cmd::start_stop_unit, {0x01, 0, 0x0f, 0xf7}),
-    simple(0x1e, "PREVENT ALLOW MEDIUM REMOVAL", any, block_cmd::prevent_allow_medium_removal, {0, 0, 0, 0x01}),
-    simple(0x25, "READ CAPACITY(10)", any, block_cmd::read_capacity_10, {}),
-    simple(0x28, "READ(10)", reads, block_cmd::read, {read_flags, 0xff, 0xff, 0xff, 0xff, group, 0xff, 0xff}),
-    writing(0x2a, "WRITE(10)", block_cmd::write, {write_flags, 0xff, 0xff, 0xff, 0xff, group, 0xff, 0xff}),
-    writing(0x2e, "WRITE AND VERIFY(10)", block_cmd::write_and_verify, {verify_flags, 0xff, 0xff, 0xff, 0xff, group, 0xff, 0xff}),
-    simple(0x2f, "VERIFY(10)", reads, block_cmd::verify, {verify_flags, 0xff, 0xff, 0xff, 0xff, group, 0xff, 0xff}),
-    simple(0x34, "PRE-FETCH(10)", reads, block_cmd::prefetch, {0x02, 0xff, 0xff, 0xff, 0xff, group, 0xff, 0xff}),
-    simple(0x35, "SYNCHRONIZE CACHE(10)", writes, block_cmd::synchronize_cache, {0x06, 0xff, 0xff, 0xff, 0xff, group, 0xff, 0xff}),
-    simple(0x37, "READ DEFECT DATA(10)", reads, block_cmd::read_defect_data_10, {0, 0x1f, 0, 0, 0, 0, 0xff, 0xff}),
-    writing(0x41, "WRITE SAME(10)", block_cmd::write_same, {0x08, 0xff, 0xff, 0xff, 0xff, group, 0xff, 0xff}),
-    writing(0x42, "UNMAP", block_cmd::unmap, {0, 0, 0, 0, 0, group, 0xff, 0xff}),
+    simple(0x1b, "START STOP UNIT", any, removable::start_stop_unit, {0x01, 0, 0x0f, 0xf7}),
+    simple(0x1e, "PREVENT ALLOW MEDIUM REMOVAL", any, removable::prevent_allow_medium_removal, {0, 0, 0, 0x01}),
+    medium(0x25, "READ CAPACITY(10)", any, block_cmd::read_capacity_10, {}),
+    medium(0x28, "READ(10)", reads, block_cmd::read, {read_flags, 0xff, 0xff, 0xff, 0xff, group, 0xff, 0xff}),
     simple(0x55, "MODE SELECT(10)", writes, primary::mode_select_10, {0x11, 0, 0, 0, 0, 0, 0xff, 0xff}),
     simple(0x5a, "MODE SENSE(10)", reads, primary::mode_sense_10, {0x18, 0xff, 0xff, 0, 0, 0, 0xff, 0xff}),
     action(0x5e, 0x00, "PERSISTENT RESERVE IN, READ KEYS", any, reserve::read_keys, {0x1f, 0, 0, 0, 0, 0, 0xff, 0xff}),
@@ -82,13 +83,32 @@ constexpr std::array rows{
     action(0x5f, 0x06, "PERSISTENT RESERVE OUT, REGISTER AND IGNORE EXISTING KEY", any, reserve::out,
            {0x1f, 0xff, 0, 0, 0xff, 0xff, 0xff, 0xff}),
     action(0x5f, 0x07, "PERSISTENT RESERVE OUT, REGISTER AND MOVE", any, reserve::out, {0x1f, 0xff, 0, 0, 0xff, 0xff, 0xff, 0xff}),
+    simple(0xa0, "REPORT LUNS", any, primary::report_luns, {0, 0xff, 0, 0, 0, 0xff, 0xff, 0xff, 0xff}, Attentions::ignored),
+    action(0xa3, 0x0a, "REPORT TARGET PORT GROUPS", any, primary::report_target_port_groups, {0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff}),
+    action(0xa3, 0x0c, "REPORT SUPPORTED OPERATION CODES", any, primary::report_supported_operation_codes,
+           {0x1f, 0x87, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}),
+    action(0xa3, 0x0d, "REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS", any, primary::report_supported_task_management_functions,
+           {0x1f, 0x80, 0, 0, 0, 0xff, 0xff, 0xff, 0xff}),
+    medium(0xa8, "READ(12)", reads, block_cmd::read, {read_flags, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, group}),
+};
+
+constexpr std::array disk_only_rows{
+    writing(0x0a, "WRITE(6)", block_cmd::write, {0x1f, 0xff, 0xff, 0xff}),
+    writing(0x2a, "WRITE(10)", block_cmd::write, {write_flags, 0xff, 0xff, 0xff, 0xff, group, 0xff, 0xff}),
+    writing(0x2e, "WRITE AND VERIFY(10)", block_cmd::write_and_verify, {verify_flags, 0xff, 0xff, 0xff, 0xff, group, 0xff, 0xff}),
+    medium(0x2f, "VERIFY(10)", reads, block_cmd::verify, {verify_flags, 0xff, 0xff, 0xff, 0xff, group, 0xff, 0xff}),
+    medium(0x34, "PRE-FETCH(10)", reads, block_cmd::prefetch, {0x02, 0xff, 0xff, 0xff, 0xff, group, 0xff, 0xff}),
+    medium(0x35, "SYNCHRONIZE CACHE(10)", writes, block_cmd::synchronize_cache, {0x06, 0xff, 0xff, 0xff, 0xff, group, 0xff, 0xff}),
+    medium(0x37, "READ DEFECT DATA(10)", reads, block_cmd::read_defect_data_10, {0, 0x1f, 0, 0, 0, 0, 0xff, 0xff}),
+    writing(0x41, "WRITE SAME(10)", block_cmd::write_same, {0x08, 0xff, 0xff, 0xff, 0xff, group, 0xff, 0xff}),
+    writing(0x42, "UNMAP", block_cmd::unmap, {0, 0, 0, 0, 0, group, 0xff, 0xff}),
     row(0x83, 0x00, "EXTENDED COPY(LID1)", writes, Medium::written, copy::extended_copy, {0x1f, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff}),
     action(0x84, 0x00, "RECEIVE COPY STATUS(LID1)", writes, copy::receive_status, {0x1f, 0xff, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff}),
     action(0x84, 0x03, "RECEIVE COPY OPERATING PARAMETERS", writes, copy::receive_operating_parameters,
            {0x1f, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff}),
     action(0x84, 0x04, "RECEIVE COPY FAILURE DETAILS(LID1)", writes, copy::receive_failure_details,
            {0x1f, 0xff, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff}),
-    simple(0x88, "READ(16)", reads, block_cmd::read,
+    medium(0x88, "READ(16)", reads, block_cmd::read,
            {read_flags, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, group}),
     writing(0x89, "COMPARE AND WRITE", block_cmd::compare_and_write,
             {write_flags, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0xff, group}),
@@ -98,39 +118,48 @@ constexpr std::array rows{
             {write_flags, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, group}),
     writing(0x8e, "WRITE AND VERIFY(16)", block_cmd::write_and_verify,
             {verify_flags, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, group}),
-    simple(0x8f, "VERIFY(16)", reads, block_cmd::verify,
+    medium(0x8f, "VERIFY(16)", reads, block_cmd::verify,
            {verify_flags, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, group}),
-    simple(0x90, "PRE-FETCH(16)", reads, block_cmd::prefetch,
+    medium(0x90, "PRE-FETCH(16)", reads, block_cmd::prefetch,
            {0x02, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, group}),
-    simple(0x91, "SYNCHRONIZE CACHE(16)", writes, block_cmd::synchronize_cache,
+    medium(0x91, "SYNCHRONIZE CACHE(16)", writes, block_cmd::synchronize_cache,
            {0x06, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, group}),
     writing(0x93, "WRITE SAME(16)", block_cmd::write_same,
             {0x09, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, group}),
-    action(0x9e, 0x10, "READ CAPACITY(16)", any, block_cmd::read_capacity_16, {0x1f, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff}),
-    action(0x9e, 0x12, "GET LBA STATUS", reads, block_cmd::get_lba_status,
+    medium_action(0x9e, 0x10, "READ CAPACITY(16)", any, block_cmd::read_capacity_16, {0x1f, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff}),
+    medium_action(0x9e, 0x12, "GET LBA STATUS", reads, block_cmd::get_lba_status,
            {0x1f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}),
-    simple(0xa0, "REPORT LUNS", any, primary::report_luns, {0, 0xff, 0, 0, 0, 0xff, 0xff, 0xff, 0xff}, Attentions::ignored),
-    action(0xa3, 0x0a, "REPORT TARGET PORT GROUPS", any, primary::report_target_port_groups, {0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff}),
-    action(0xa3, 0x0c, "REPORT SUPPORTED OPERATION CODES", any, primary::report_supported_operation_codes,
-           {0x1f, 0x87, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}),
-    action(0xa3, 0x0d, "REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS", any, primary::report_supported_task_management_functions,
-           {0x1f, 0x80, 0, 0, 0, 0xff, 0xff, 0xff, 0xff}),
-    simple(0xa8, "READ(12)", reads, block_cmd::read, {read_flags, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, group}),
     writing(0xaa, "WRITE(12)", block_cmd::write, {write_flags, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, group}),
     writing(0xae, "WRITE AND VERIFY(12)", block_cmd::write_and_verify,
             {verify_flags, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, group}),
-    simple(0xaf, "VERIFY(12)", reads, block_cmd::verify, {verify_flags, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, group}),
-    simple(0xb7, "READ DEFECT DATA(12)", reads, block_cmd::read_defect_data_12, {0x1f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}),
+    medium(0xaf, "VERIFY(12)", reads, block_cmd::verify, {verify_flags, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, group}),
+    medium(0xb7, "READ DEFECT DATA(12)", reads, block_cmd::read_defect_data_12, {0x1f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}),
 };
 
-/// For each operation code the index of its first row, plus one; 0: none.
-constexpr std::array<std::uint8_t, 256> first_rows = [] {
-    std::array<std::uint8_t, 256> result{};
-    for (std::size_t i = rows.size(); i-- > 0;) {
-        result[rows[i].opcode] = static_cast<std::uint8_t>(i + 1);
-    }
+constexpr std::array cdrom_only_rows{
+    // There is nothing to write; Linux sends it all the same.
+    medium(0x35, "SYNCHRONIZE CACHE(10)", reads, cdrom::synchronize_cache, {0x06, 0xff, 0xff, 0xff, 0xff, 0, 0xff, 0xff}),
+    // The top bits of the CONTROL byte are the format as ATAPI had it (SFF-8020); Linux still asks for the last session by them.
+    medium(0x43, "READ TOC/PMA/ATIP", reads, cdrom::read_toc, {0x02, 0x0f, 0, 0, 0, 0xff, 0xff, 0xff, 0xc0}),
+    simple(0x46, "GET CONFIGURATION", any, cdrom::get_configuration, {0x03, 0xff, 0xff, 0, 0, 0, 0xff, 0xff}, Attentions::ignored),
+    simple(0x4a, "GET EVENT STATUS NOTIFICATION", any, cdrom::get_event_status_notification, {0x01, 0, 0, 0xff, 0, 0, 0xff, 0xff},
+           Attentions::ignored),
+    medium(0x51, "READ DISC INFORMATION", reads, cdrom::read_disc_information, {0x07, 0, 0, 0, 0, 0, 0xff, 0xff}),
+    medium(0x52, "READ TRACK INFORMATION", reads, cdrom::read_track_information, {0x03, 0xff, 0xff, 0xff, 0xff, 0, 0xff, 0xff}),
+    simple(0xbd, "MECHANISM STATUS", any, cdrom::mechanism_status, {0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}),
+};
+
+template <std::size_t A, std::size_t B>
+constexpr std::array<CommandRow, A + B> merged(const std::array<CommandRow, A>& a, const std::array<CommandRow, B>& b) {
+    std::array<CommandRow, A + B> result{};
+    std::merge(a.begin(), a.end(), b.begin(), b.end(), result.begin(), [](const CommandRow& left, const CommandRow& right) {
+        return left.opcode != right.opcode ? left.opcode < right.opcode : left.service_action < right.service_action;
+    });
     return result;
-}();
+}
+
+constexpr auto disk_rows = merged(shared_rows, disk_only_rows);
+constexpr auto cdrom_rows = merged(shared_rows, cdrom_only_rows);
 
 constexpr std::uint8_t service_action_mask = 0x1f;
 
@@ -145,11 +174,9 @@ CdbBytes CommandRow::usage_data() const {
     return data;
 }
 
-std::span<const CommandRow> command_table() { return rows; }
-
-const CommandRow* find_command(std::uint8_t opcode, std::uint8_t service_action) {
-    for (std::size_t next = first_rows[opcode]; next != 0 && next <= rows.size(); ++next) {
-        const CommandRow& candidate = rows[next - 1];
+const CommandRow* CommandTable::find(std::uint8_t opcode, std::uint8_t service_action) const {
+    for (std::size_t next = first_rows_[opcode]; next != 0 && next <= rows_.size(); ++next) {
+        const CommandRow& candidate = rows_[next - 1];
         if (candidate.opcode != opcode) {
             break;
         }
@@ -160,23 +187,33 @@ const CommandRow* find_command(std::uint8_t opcode, std::uint8_t service_action)
     return nullptr;
 }
 
-bool has_service_actions(std::uint8_t opcode) {
-    return first_rows[opcode] != 0 && rows[first_rows[opcode] - 1U].has_service_action();
+bool CommandTable::has_service_actions(std::uint8_t opcode) const {
+    return first_rows_[opcode] != 0 && rows_[first_rows_[opcode] - 1U].has_service_action();
 }
 
-const CommandRow* find_command(const Cdb& cdb) {
-    const std::uint8_t first = first_rows[cdb.opcode()];
+const CommandRow* CommandTable::find(const Cdb& cdb) const {
+    const std::uint8_t first = first_rows_[cdb.opcode()];
     if (first == 0) {
         return nullptr;
     }
-    const CommandRow& candidate = rows[first - 1U];
-    return candidate.has_service_action() ? find_command(cdb.opcode(), cdb.service_action()) : &candidate;
+    const CommandRow& candidate = rows_[first - 1U];
+    return candidate.has_service_action() ? find(cdb.opcode(), cdb.service_action()) : &candidate;
 }
 
-Sense unknown_command(const Cdb& cdb) {
+Sense CommandTable::unknown_command(const Cdb& cdb) const {
     constexpr std::uint8_t service_action_top_bit = 4;
     return has_service_actions(cdb.opcode()) ? invalid_field_in_cdb(1, service_action_top_bit)
                                              : illegal_request(Asc::invalid_command_operation_code);
+}
+
+const CommandTable& disk_commands() {
+    static constexpr CommandTable table(disk_rows);
+    return table;
+}
+
+const CommandTable& cdrom_commands() {
+    static constexpr CommandTable table(cdrom_rows);
+    return table;
 }
 
 std::optional<Sense> check_usage(const CommandRow& row, const Cdb& cdb) {

@@ -1,11 +1,12 @@
 // DeviceServer: what logical_unit.hpp promises; inside the scsi folder the handlers see it whole.
-// Threads: everything is thread-safe. The fast path reads three relaxed atomics (attentions of the nexus, `guarded_`, mode flags) and takes
-// no lock; reservations and the list of nexuses are under one mutex.
+// Threads: everything is thread-safe. The fast path reads four relaxed atomics (attentions of the nexus, `guarded_`, `loaded_`, mode
+// flags) and takes no lock; reservations, the tray and the list of nexuses are under one mutex.
 #pragma once
 
 #include "scsi/logical_unit.hpp"
 #include "scsi/command_table.hpp"
 #include "scsi/copy_job.hpp"
+#include "scsi/inquiry.hpp"
 #include "scsi/mode_pages.hpp"
 #include "scsi/reservations.hpp"
 #include "scsi/unit_attention.hpp"
@@ -14,6 +15,22 @@
 #include <mutex>
 
 namespace rootstock::scsi {
+
+/// What makes a disk a disk and a CD drive a CD drive.
+struct UnitKind {
+    Peripheral peripheral = Peripheral::disk;
+    bool removable = false; // the medium can be ejected and loaded
+    const CommandTable* commands = nullptr;
+    ModePageSet mode_pages = ModePageSet::disk;
+    std::uint32_t block_size = 0; // 0: as the device says
+
+    [[nodiscard]] static UnitKind disk() { return {Peripheral::disk, false, &disk_commands(), ModePageSet::disk, 0}; }
+    [[nodiscard]] static UnitKind removable_disk() { return {Peripheral::disk, true, &disk_commands(), ModePageSet::disk, 0}; }
+    [[nodiscard]] static UnitKind cdrom() { return {Peripheral::cdrom, true, &cdrom_commands(), ModePageSet::cdrom, 2048}; }
+};
+
+/// Media events of MMC-6 table 303 that a nexus has not asked for yet.
+enum class MediaEvent : std::uint8_t { none = 0, new_medium = 2, removal = 3 };
 
 class UnitNexus final : public Nexus {
   public:
@@ -25,6 +42,7 @@ class UnitNexus final : public Nexus {
     [[nodiscard]] const std::vector<std::uint64_t>& all_luns() const { return all_luns_; }
     [[nodiscard]] UnitAttentions& attentions() { return attentions_; }
     [[nodiscard]] CopyLog& copies() { return copies_; }
+    [[nodiscard]] std::atomic<MediaEvent>& media_event() { return media_event_; }
     void abort_tasks() {
         abort_epoch_.fetch_add(1, std::memory_order_release);
         copies_.cancel_all();
@@ -35,6 +53,7 @@ class UnitNexus final : public Nexus {
     const std::vector<std::uint64_t> all_luns_;
     UnitAttentions attentions_;
     CopyLog copies_;
+    std::atomic<MediaEvent> media_event_{MediaEvent::none};
     std::shared_ptr<DeviceServer> unit_;
 };
 
@@ -51,8 +70,8 @@ struct Shape {
 
 class DeviceServer final : public LogicalUnit, public std::enable_shared_from_this<DeviceServer> {
   public:
-    DeviceServer(std::shared_ptr<block::BlockDevice> device, Identity identity, std::shared_ptr<ReservationStore> store,
-             ReservationState reservations);
+    DeviceServer(UnitKind kind, std::shared_ptr<block::BlockDevice> device, Identity identity, std::shared_ptr<ReservationStore> store,
+                 ReservationState reservations);
 
     // LogicalUnit
     [[nodiscard]] block::BlockDevice& device() override { return *device_; }
@@ -68,6 +87,7 @@ class DeviceServer final : public LogicalUnit, public std::enable_shared_from_th
     [[nodiscard]] bool has_registrations() const override;
 
     // For the handlers.
+    [[nodiscard]] const UnitKind& kind() const { return kind_; }
     [[nodiscard]] const Identity& identity() const { return identity_; }
     [[nodiscard]] Shape shape() const {
         Shape shape = shape_;
@@ -91,6 +111,15 @@ class DeviceServer final : public LogicalUnit, public std::enable_shared_from_th
     [[nodiscard]] Status reserve_unit(const UnitNexus& from);
     [[nodiscard]] Status release_unit(const UnitNexus& from);
 
+    /// Whether there is a medium in the drive: always, unless the unit is removable.
+    [[nodiscard]] bool loaded() const { return loaded_.load(std::memory_order_relaxed); }
+    /// PREVENT ALLOW MEDIUM REMOVAL: each nexus holds the tray for itself (SPC-4 6.13).
+    void prevent_removal(const UnitNexus& by, bool prevent);
+    [[nodiscard]] bool removal_prevented() const;
+    /// Opens or closes the tray: MEDIUM REMOVAL PREVENTED while anybody holds it, and news for everybody but `by`. An ejected medium comes
+    /// back when the nexus that ejected it is gone: others must not lose it for good.
+    [[nodiscard]] std::optional<Sense> move_tray(const UnitNexus& by, bool load);
+
     /// Unit attention for every nexus but `by`.
     void tell_all(Attention attention, const Nexus* by);
     void forget(const UnitNexus& nexus);
@@ -100,9 +129,11 @@ class DeviceServer final : public LogicalUnit, public std::enable_shared_from_th
     [[nodiscard]] bool forbidden(const UnitNexus& nexus, const CommandRow& row) const;
     void tell_all_locked(Attention attention, const Nexus* by);
     void deliver(const ReserveOutcome& outcome);
+    void move_tray_locked(const UnitNexus& by, bool load);
     void update_guarded();
     [[nodiscard]] IoResult save_reservations();
 
+    const UnitKind kind_;
     const std::shared_ptr<block::BlockDevice> device_;
     const Identity identity_;
     const std::shared_ptr<ReservationStore> store_;
@@ -110,11 +141,14 @@ class DeviceServer final : public LogicalUnit, public std::enable_shared_from_th
     std::atomic<std::uint64_t> block_count_;
     const bool read_only_;
     ModeState modes_;
+    std::atomic<bool> loaded_{true};
     std::atomic<bool> guarded_{false}; // some reservation is held: look closer
 
     mutable std::mutex mutex_; // what follows
     Reservations reservations_;
     const UnitNexus* reserve6_holder_ = nullptr;
+    std::vector<const UnitNexus*> removal_preventers_;
+    const UnitNexus* ejected_by_ = nullptr;
     std::vector<UnitNexus*> nexuses_;
 
     std::mutex atomic_io_mutex_; // COMPARE AND WRITE, ORWRITE: one at a time

@@ -45,6 +45,23 @@ Outcome receive_operating_parameters(const Context& c);
 Outcome receive_failure_details(const Context& c);
 } // namespace copy
 
+/// Loading, ejecting and locking (removable_commands).
+namespace removable {
+Outcome start_stop_unit(const Context& c);
+Outcome prevent_allow_medium_removal(const Context& c);
+} // namespace removable
+
+/// MMC: what only CD drives have (cdrom_commands).
+namespace cdrom {
+Outcome synchronize_cache(const Context& c);
+Outcome read_toc(const Context& c);
+Outcome get_configuration(const Context& c);
+Outcome get_event_status_notification(const Context& c);
+Outcome read_disc_information(const Context& c);
+Outcome read_track_information(const Context& c);
+Outcome mechanism_status(const Context& c);
+} // namespace cdrom
+
 /// SBC: the medium (block_commands).
 namespace block_cmd {
 Outcome read(const Context& c);
@@ -60,8 +77,6 @@ Outcome synchronize_cache(const Context& c);
 Outcome prefetch(const Context& c);
 Outcome read_capacity_10(const Context& c);
 Outcome read_capacity_16(const Context& c);
-Outcome start_stop_unit(const Context& c);
-Outcome prevent_allow_medium_removal(const Context& c);
 Outcome read_defect_data_10(const Context& c);
 Outcome read_defect_data_12(const Context& c);
 [[nodiscard]] ByteVector lba_status_data(const BlockIo& io, const IoResult& result, std::uint32_t block_size);

@@ -14,8 +14,12 @@
 namespace rootstock::scsi {
 namespace {
 
-/// SPC-4 table 145 and annex D: SAM-5, SPC-4, SBC-3, iSCSI; no version claimed.
-constexpr std::array<std::uint16_t, 4> version_descriptors{0x00a0, 0x0460, 0x04c0, 0x0960};
+/// SPC-4 table 145 and annex D: SAM-5, SPC-4, the unit's own, iSCSI; no version claimed.
+constexpr std::uint16_t sam_5 = 0x00a0;
+constexpr std::uint16_t spc_4 = 0x0460;
+constexpr std::uint16_t sbc_3 = 0x04c0;
+constexpr std::uint16_t mmc_6 = 0x04e0;
+constexpr std::uint16_t iscsi_standard = 0x0960;
 
 constexpr std::uint8_t code_set_binary = 1;
 constexpr std::uint8_t code_set_ascii = 2;
@@ -126,38 +130,44 @@ void logical_block_provisioning(ByteWriter& out, const Shape& shape) {
     out.byte(0);
 }
 
-constexpr std::array<std::uint8_t, 7> pages{0x00, 0x80, 0x83, 0x8f, 0xb0, 0xb1, 0xb2}; // ascending
+constexpr std::array<std::uint8_t, 3> cdrom_pages{0x00, 0x80, 0x83};
+constexpr std::array<std::uint8_t, 7> disk_pages{0x00, 0x80, 0x83, 0x8f, 0xb0, 0xb1, 0xb2}; // ascending
 
 } // namespace
 
-ByteVector standard_inquiry(Peripheral peripheral, const Identity& identity) {
+ByteVector standard_inquiry(const UnitKind& kind, const Identity& identity) {
+    const bool is_disk = kind.peripheral == Peripheral::disk;
     ByteVector bytes;
     bytes.reserve(96);
     ByteWriter out(bytes);
-    out.byte(static_cast<std::uint8_t>(peripheral));
-    out.byte(0);
+    out.byte(static_cast<std::uint8_t>(kind.peripheral));
+    out.byte(kind.removable ? 0x80 : 0); // RMB
     out.byte(0x06); // SPC-4
     out.byte(0x12); // HISUP, response data format 2
     out.byte(96 - 5);
-    out.byte(0x18); // TPGS: implicit; 3PC
+    out.byte(is_disk ? 0x18 : 0x10); // TPGS: implicit; 3PC
     out.byte(0x10); // MULTIP
     out.byte(0x02); // CMDQUE
     append_padded(out, identity.vendor, 8);
     append_padded(out, identity.product, 16);
     append_padded(out, identity.revision, 4);
     out.fill(22);
-    for (const std::uint16_t version : version_descriptors) {
+    for (const std::uint16_t version : {sam_5, spc_4, kind.peripheral == Peripheral::cdrom ? mmc_6 : sbc_3, iscsi_standard}) {
         out.write(be16(version));
     }
     out.fill(96 - bytes.size());
     return bytes;
 }
 
-Result<ByteVector, Sense> vital_product_data(std::uint8_t page, const Identity& identity, const Shape& shape,
+Result<ByteVector, Sense> vital_product_data(std::uint8_t page, const UnitKind& kind, const Identity& identity, const Shape& shape,
                                              std::uint16_t relative_target_port) {
+    const Bytes pages = kind.peripheral == Peripheral::cdrom ? Bytes(cdrom_pages) : Bytes(disk_pages);
+    if (std::find(pages.begin(), pages.end(), page) == pages.end()) {
+        return invalid_field_in_cdb(2);
+    }
     ByteVector bytes;
     ByteWriter out(bytes);
-    out.byte(static_cast<std::uint8_t>(Peripheral::disk));
+    out.byte(static_cast<std::uint8_t>(kind.peripheral));
     out.byte(page);
     out.write(be16(0));
     switch (page) {
@@ -168,7 +178,7 @@ Result<ByteVector, Sense> vital_product_data(std::uint8_t page, const Identity& 
     case 0xb0: block_limits(out, shape); break;
     case 0xb1: block_device_characteristics(out); break;
     case 0xb2: logical_block_provisioning(out, shape); break;
-    default: return invalid_field_in_cdb(2);
+    default: break;
     }
     out.patch(2, be16(static_cast<std::uint16_t>(bytes.size() - 4)));
     return bytes;

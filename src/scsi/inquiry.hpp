@@ -9,17 +9,19 @@
 namespace rootstock::scsi {
 
 struct Shape;
+struct UnitKind;
 
 /// PERIPHERAL QUALIFIER and DEVICE TYPE together.
 enum class Peripheral : std::uint8_t {
     disk = 0x00,
+    cdrom = 0x05,
     not_capable = 0x7f, // qualifier 3, no device type: nothing can be at this LUN
 };
 
-[[nodiscard]] ByteVector standard_inquiry(Peripheral peripheral, const Identity& identity);
+[[nodiscard]] ByteVector standard_inquiry(const UnitKind& kind, const Identity& identity);
 
 /// Fails with INVALID FIELD IN CDB for a page that we do not have.
-[[nodiscard]] Result<ByteVector, Sense> vital_product_data(std::uint8_t page, const Identity& identity, const Shape& shape,
-                                                           std::uint16_t relative_target_port);
+[[nodiscard]] Result<ByteVector, Sense> vital_product_data(std::uint8_t page, const UnitKind& kind, const Identity& identity,
+                                                           const Shape& shape, std::uint16_t relative_target_port);
 
 } // namespace rootstock::scsi

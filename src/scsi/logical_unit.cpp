@@ -1,5 +1,6 @@
 #include "scsi/logical_unit.hpp"
 
+#include "core/assert.hpp"
 #include "scsi/device_server.hpp"
 #include "scsi/handlers.hpp"
 #include "scsi/inquiry.hpp"
@@ -13,15 +14,16 @@ UnitNexus::~UnitNexus() {
     unit_->forget(*this);
 }
 
-DeviceServer::DeviceServer(std::shared_ptr<block::BlockDevice> device, Identity identity, std::shared_ptr<ReservationStore> store,
-                   ReservationState reservations)
-    : device_(std::move(device)), identity_(std::move(identity)), store_(std::move(store)), read_only_(device_->geometry().read_only),
-      reservations_(std::move(reservations)) {
+DeviceServer::DeviceServer(UnitKind kind, std::shared_ptr<block::BlockDevice> device, Identity identity,
+                           std::shared_ptr<ReservationStore> store, ReservationState reservations)
+    : kind_(kind), device_(std::move(device)), identity_(std::move(identity)), store_(std::move(store)),
+      read_only_(device_->geometry().read_only), modes_(kind.mode_pages), reservations_(std::move(reservations)) {
     const block::Geometry geometry = device_->geometry();
-    shape_.block_size = geometry.logical_block_size;
-    shape_.physical_block_size = std::max(geometry.physical_block_size, geometry.logical_block_size);
+    shape_.block_size = kind.block_size == 0 ? geometry.logical_block_size : kind.block_size;
+    RS_ASSERT(shape_.block_size % geometry.logical_block_size == 0);
+    shape_.physical_block_size = std::max(geometry.physical_block_size, shape_.block_size);
     shape_.discard_granularity = geometry.discard_granularity;
-    block_count_ = geometry.size_bytes / geometry.logical_block_size;
+    block_count_ = geometry.size_bytes / shape_.block_size;
     update_guarded();
 }
 
@@ -40,6 +42,10 @@ std::shared_ptr<Nexus> DeviceServer::attach(std::string_view initiator_port, std
 void DeviceServer::forget(const UnitNexus& nexus) {
     const std::lock_guard lock(mutex_);
     std::erase(nexuses_, &nexus);
+    std::erase(removal_preventers_, &nexus);
+    if (ejected_by_ == &nexus) {
+        move_tray_locked(nexus, true);
+    }
     if (reserve6_holder_ == &nexus) { // an I_T nexus loss releases it (SPC-2 5.5.1)
         reserve6_holder_ = nullptr;
         update_guarded();
@@ -55,7 +61,7 @@ Step DeviceServer::execute_with_data(Nexus& nexus, const Command& command, Bytes
 /// The checks stand in the order in which their answers take precedence (SAM-5 5.14, SPC-4 5.12.1, SPC-4 4.2).
 Step DeviceServer::run(UnitNexus& nexus, const Command& command, std::optional<Bytes> data_out) {
     const Context context{*this, nexus, Cdb(command.cdb), command.data_out_length, data_out};
-    const CommandRow* const row = find_command(context.cdb);
+    const CommandRow* const row = kind_.commands->find(context.cdb);
     const bool tells = row == nullptr || row->attentions == Attentions::told;
     if (nexus.attentions().pending() && tells && !data_out) [[unlikely]] {
         if (const std::optional<Attention> attention = nexus.attentions().take()) {
@@ -63,7 +69,7 @@ Step DeviceServer::run(UnitNexus& nexus, const Command& command, std::optional<B
         }
     }
     if (row == nullptr) [[unlikely]] {
-        return check_condition(unknown_command(context.cdb));
+        return check_condition(kind_.commands->unknown_command(context.cdb));
     }
     if (guarded_.load(std::memory_order_relaxed) && forbidden(nexus, *row)) [[unlikely]] {
         Response conflict;
@@ -72,6 +78,9 @@ Step DeviceServer::run(UnitNexus& nexus, const Command& command, std::optional<B
     }
     if (const std::optional<Sense> sense = check_usage(*row, context.cdb)) [[unlikely]] {
         return check_condition(*sense);
+    }
+    if (row->medium != Medium::not_needed && !loaded()) [[unlikely]] {
+        return check_condition({SenseKey::not_ready, Asc::medium_not_present_tray_open, {}, {}});
     }
     if (row->medium == Medium::written && write_protected()) [[unlikely]] {
         return check_condition({SenseKey::data_protect, Asc::write_protected, {}, {}});
@@ -231,6 +240,7 @@ void DeviceServer::tell_all(Attention attention, const Nexus* by) {
 void DeviceServer::reset() {
     const std::lock_guard lock(mutex_);
     reserve6_holder_ = nullptr; // persistent reservations stay (SAM-5 6.3.3)
+    removal_preventers_.clear();
     update_guarded();
     modes_.set(false, false);
     for (UnitNexus* const nexus : nexuses_) {
@@ -245,6 +255,41 @@ void DeviceServer::clear_task_set(const Nexus& by) {
         nexus->abort_tasks();
     }
     tell_all_locked(Attention::commands_cleared, &by);
+}
+
+void DeviceServer::prevent_removal(const UnitNexus& by, bool prevent) {
+    const std::lock_guard lock(mutex_);
+    std::erase(removal_preventers_, &by);
+    if (prevent) {
+        removal_preventers_.push_back(&by);
+    }
+}
+
+bool DeviceServer::removal_prevented() const {
+    const std::lock_guard lock(mutex_);
+    return !removal_preventers_.empty();
+}
+
+std::optional<Sense> DeviceServer::move_tray(const UnitNexus& by, bool load) {
+    const std::lock_guard lock(mutex_);
+    if (!removal_preventers_.empty()) {
+        return illegal_request(Asc::medium_removal_prevented);
+    }
+    if (load != loaded()) {
+        move_tray_locked(by, load);
+    }
+    return std::nullopt;
+}
+
+void DeviceServer::move_tray_locked(const UnitNexus& by, bool load) {
+    loaded_ = load;
+    ejected_by_ = load ? nullptr : &by;
+    for (UnitNexus* const nexus : nexuses_) {
+        nexus->media_event() = load ? MediaEvent::new_medium : MediaEvent::removal;
+    }
+    if (load) {
+        tell_all_locked(Attention::medium_changed, &by);
+    }
 }
 
 void DeviceServer::capacity_changed() {
@@ -263,7 +308,16 @@ std::shared_ptr<LogicalUnit> make_disk_unit(std::shared_ptr<block::BlockDevice> 
 
 std::shared_ptr<LogicalUnit> make_disk_unit(std::shared_ptr<block::BlockDevice> device, Identity identity,
                                             std::shared_ptr<ReservationStore> store, ReservationState kept) {
-    return std::make_shared<DeviceServer>(std::move(device), std::move(identity), std::move(store), std::move(kept));
+    return std::make_shared<DeviceServer>(UnitKind::disk(), std::move(device), std::move(identity), std::move(store), std::move(kept));
+}
+
+std::shared_ptr<LogicalUnit> make_removable_disk_unit(std::shared_ptr<block::BlockDevice> device, Identity identity) {
+    return std::make_shared<DeviceServer>(UnitKind::removable_disk(), std::move(device), std::move(identity), nullptr, ReservationState{});
+}
+
+std::shared_ptr<LogicalUnit> make_cdrom_unit(std::shared_ptr<block::BlockDevice> device, Identity identity) {
+    identity.product = "VIRTUAL CD-ROM";
+    return std::make_shared<DeviceServer>(UnitKind::cdrom(), std::move(device), std::move(identity), nullptr, ReservationState{});
 }
 
 Response no_such_unit(const Command& command, const std::vector<std::uint64_t>& all_luns) {
@@ -279,7 +333,7 @@ Response no_such_unit(const Command& command, const std::vector<std::uint64_t>& 
         return response;
     };
     if (cdb.opcode() == inquiry && !cdb.bit(1, 0)) {
-        return answer(standard_inquiry(Peripheral::not_capable, {}), cdb.u16(3));
+        return answer(standard_inquiry({.peripheral = Peripheral::not_capable}, {}), cdb.u16(3));
     }
     if (cdb.opcode() == report_luns) {
         return answer(primary::luns_data(all_luns, cdb[2]), cdb.u32(6));

@@ -77,6 +77,13 @@ struct ReservationState;
 [[nodiscard]] std::shared_ptr<LogicalUnit> make_disk_unit(std::shared_ptr<block::BlockDevice> device, Identity identity,
                                                           std::shared_ptr<ReservationStore> store, ReservationState kept);
 
+/// A disk whose medium can be ejected, loaded and held, as a card in its reader. Persistent reservations end with the process.
+[[nodiscard]] std::shared_ptr<LogicalUnit> make_removable_disk_unit(std::shared_ptr<block::BlockDevice> device, Identity identity);
+
+/// A CD or DVD drive with an ISO image in it: MMC, blocks of 2048 bytes, nothing can be written. `device`: its logical blocks are 512, 1024 or
+/// 2048 bytes; what is left behind the last whole 2048 bytes cannot be read. An ejected image comes back when the session that ejected it ends.
+[[nodiscard]] std::shared_ptr<LogicalUnit> make_cdrom_unit(std::shared_ptr<block::BlockDevice> device, Identity identity);
+
 /// What a command to a LUN that does not exist gets: INQUIRY with qualifier 3, REPORT LUNS, else LOGICAL UNIT NOT SUPPORTED (SPC-4 6.6).
 [[nodiscard]] Response no_such_unit(const Command& command, const std::vector<std::uint64_t>& all_luns);
 

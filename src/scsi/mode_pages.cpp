@@ -19,25 +19,39 @@ constexpr std::uint8_t software_write_protect_bit = 0x08; // SWP, control page b
 constexpr std::uint8_t write_protected_flag = 0x80;       // device-specific parameter
 constexpr std::uint8_t dpofua_flag = 0x10;
 constexpr std::size_t longest_page = 20;
+constexpr std::uint8_t capabilities_page = 0x2a;
+constexpr std::uint8_t lock_state_bit = 0x02; // capabilities page byte 6
+constexpr std::uint8_t on_disks = static_cast<std::uint8_t>(ModePageSet::disk);
+constexpr std::uint8_t on_cdroms = static_cast<std::uint8_t>(ModePageSet::cdrom);
 
 /// Code, page length and values with page code and length left out; the two masks say which bits MODE SELECT may change.
 struct Page {
     std::uint8_t code;
+    std::uint8_t sets; // ModePageSet, together
     std::uint8_t size; // with the two header bytes
     std::array<std::uint8_t, longest_page> defaults;
     std::array<std::uint8_t, longest_page> changeable;
 };
 
-constexpr std::array<Page, 3> pages{{
-    {error_recovery_page, 12, {error_recovery_page, 10}, {error_recovery_page, 10}},
+constexpr std::array<Page, 4> pages{{
+    {error_recovery_page, on_disks | on_cdroms, 12, {error_recovery_page, 10}, {error_recovery_page, 10}},
     // WCE: writes wait in the page cache until SYNCHRONIZE CACHE or FUA.
-    {caching_page, 20, {caching_page, 18, 0x04}, {caching_page, 18}},
+    {caching_page, on_disks, 20, {caching_page, 18, 0x04}, {caching_page, 18}},
     // QUEUE ALGORITHM MODIFIER 1: unrestricted reordering; BUSY TIMEOUT PERIOD unlimited.
     {control_page,
+     on_disks | on_cdroms,
      12,
      {control_page, 10, 0x00, 0x10, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff},
      {control_page, 10, descriptor_sense_bit, 0x00, software_write_protect_bit}},
+    // MMC-3 5.5.10: reads CD-R, CD-RW and DVD-ROM; a tray that locks and ejects; a buffer of 512 KB; 50 times the speed of a CD.
+    {capabilities_page,
+     on_cdroms,
+     20,
+     {capabilities_page, 18, 0x0b, 0x00, 0x00, 0x00, 0x29, 0x00, 0x22, 0x60, 0x00, 0x00, 0x02, 0x00, 0x22, 0x60},
+     {capabilities_page, 18}},
 }};
+
+bool has_page(const ModeState& state, const Page& page) { return (page.sets & static_cast<std::uint8_t>(state.pages())) != 0; }
 
 std::array<std::uint8_t, longest_page> current_values(const Page& page, const ModeState& state) {
     std::array<std::uint8_t, longest_page> values = page.defaults;
@@ -76,6 +90,13 @@ void append_header(ByteWriter& out, ModeHeader header, std::uint8_t flags, const
     out.byte(request.long_lba && !request.no_block_descriptor ? 1 : 0);
     out.byte(0);
     out.write(be16(descriptor_length));
+}
+
+std::uint8_t device_specific_parameter(const ModeSense& request, const ModeState& state) {
+    if (state.pages() == ModePageSet::cdrom) {
+        return 0;
+    }
+    return static_cast<std::uint8_t>(dpofua_flag | (request.write_protected ? write_protected_flag : 0U));
 }
 
 struct Header {
@@ -137,17 +158,20 @@ Result<ByteVector, Sense> mode_sense(const ModeSense& request, ModeHeader header
     }
     ByteVector bytes;
     ByteWriter out(bytes);
-    append_header(out, header, static_cast<std::uint8_t>(dpofua_flag | (request.write_protected ? write_protected_flag : 0U)), request);
+    append_header(out, header, device_specific_parameter(request, state), request);
     append_block_descriptor(out, request);
     bool found = false;
     for (const Page& page : pages) {
-        if (request.page != all_pages && request.page != page.code) {
+        if (!has_page(state, page) || (request.page != all_pages && request.page != page.code)) {
             continue;
         }
         found = true;
-        const auto values = request.control == PageControl::changeable ? page.changeable
-                            : request.control == PageControl::defaults ? page.defaults
-                                                                       : current_values(page, state);
+        auto values = request.control == PageControl::changeable ? page.changeable
+                      : request.control == PageControl::defaults ? page.defaults
+                                                                 : current_values(page, state);
+        if (page.code == capabilities_page && request.control == PageControl::current && request.removal_prevented) {
+            values[6] = static_cast<std::uint8_t>(values[6] | lock_state_bit);
+        }
         out.append(Bytes(values).first(page.size));
     }
     if (!found) {
@@ -176,7 +200,7 @@ Result<bool, Sense> mode_select(Bytes list, ModeHeader header, std::uint32_t blo
     while (position < list.size()) {
         const Bytes rest = list.subspan(position);
         const auto* const page =
-            std::find_if(pages.begin(), pages.end(), [&](const Page& each) { return each.code == rest[0]; });
+            std::find_if(pages.begin(), pages.end(), [&](const Page& each) { return each.code == rest[0] && has_page(state, each); });
         if (page == pages.end()) {
             return invalid_field_in_parameter_list(static_cast<std::uint16_t>(position));
         }

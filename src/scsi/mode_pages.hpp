@@ -1,4 +1,4 @@
-// Mode pages (SPC-4 section 7.5, SBC-3 section 6.5): read-write error recovery, caching, control. MODE SENSE and MODE SELECT, 6 and 10.
+// Mode pages (SPC-4 section 7.5, SBC-3 section 6.5, MMC-6 section 7): read-write error recovery, caching, control, CD capabilities. MODE SENSE and MODE SELECT, 6 and 10.
 // Threads: ModeState is lock-free; the rest is pure.
 #pragma once
 
@@ -10,9 +10,14 @@
 
 namespace rootstock::scsi {
 
+/// Which pages a unit has. CD drives have no block descriptors, and no flags in the header.
+enum class ModePageSet : std::uint8_t { disk = 1, cdrom = 2 };
+
 /// What initiators may change: D_SENSE and SWP of the control page. Shared by all nexuses, not saved.
 class ModeState {
   public:
+    explicit ModeState(ModePageSet pages = ModePageSet::disk) : pages_(pages) {}
+    [[nodiscard]] ModePageSet pages() const { return pages_; }
     [[nodiscard]] bool descriptor_sense() const { return descriptor_sense_.load(std::memory_order_relaxed); }
     [[nodiscard]] bool software_write_protect() const { return software_write_protect_.load(std::memory_order_relaxed); }
     void set(bool descriptor_sense, bool software_write_protect) {
@@ -21,6 +26,7 @@ class ModeState {
     }
 
   private:
+    const ModePageSet pages_;
     std::atomic<bool> descriptor_sense_{false};
     std::atomic<bool> software_write_protect_{false};
 };
@@ -35,6 +41,7 @@ struct ModeSense {
     bool no_block_descriptor = false; // DBD
     bool long_lba = false;            // LLBAA, MODE SENSE(10) only
     bool write_protected = false;
+    bool removal_prevented = false;
     std::uint64_t block_count = 0;
     std::uint32_t block_size = 512;
 };

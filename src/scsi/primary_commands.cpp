@@ -40,9 +40,10 @@ Outcome mode_sense_any(const Context& c, ModeHeader header, std::uint64_t alloca
     request.control = static_cast<PageControl>(c.cdb[2] >> 6U);
     request.page = c.cdb[2] & 0x3fU;
     request.subpage = c.cdb[3];
-    request.no_block_descriptor = c.cdb.bit(1, 3);
+    request.no_block_descriptor = c.cdb.bit(1, 3) || c.unit.modes().pages() == ModePageSet::cdrom;
     request.long_lba = header == ModeHeader::ten && c.cdb.bit(1, 4);
     request.write_protected = c.unit.write_protected();
+    request.removal_prevented = c.unit.removal_prevented();
     request.block_count = c.unit.block_count();
     request.block_size = c.unit.block_size();
     Result<ByteVector, Sense> data = mode_sense(request, header, c.unit.modes());
@@ -89,11 +90,11 @@ void append_command_descriptor(ByteWriter& out, const CommandRow& row, bool time
     }
 }
 
-ByteVector all_commands(bool timeouts) {
+ByteVector all_commands(const CommandTable& commands, bool timeouts) {
     ByteVector data;
     ByteWriter out(data);
     out.fill(4);
-    for (const CommandRow& row : command_table()) {
+    for (const CommandRow& row : commands.rows()) {
         append_command_descriptor(out, row, timeouts);
     }
     out.patch(0, be32(static_cast<std::uint32_t>(data.size() - 4)));
@@ -141,11 +142,11 @@ Outcome inquiry(const Context& c) {
     const bool vital = c.cdb.bit(1, 0);
     const std::uint16_t allocation_length = c.cdb.u16(3);
     if (!vital) {
-        return c.cdb[2] == 0 ? data_in(standard_inquiry(Peripheral::disk, c.unit.identity()), allocation_length)
+        return c.cdb[2] == 0 ? data_in(standard_inquiry(c.unit.kind(), c.unit.identity()), allocation_length)
                              : Outcome(invalid_field_in_cdb(2));
     }
     Result<ByteVector, Sense> page =
-        vital_product_data(c.cdb[2], c.unit.identity(), c.unit.shape(), c.nexus.name().relative_target_port);
+        vital_product_data(c.cdb[2], c.unit.kind(), c.unit.identity(), c.unit.shape(), c.nexus.name().relative_target_port);
     return page ? data_in(std::move(*page), allocation_length) : Outcome(page.error());
 }
 
@@ -216,14 +217,15 @@ Outcome report_supported_operation_codes(const Context& c) {
     const bool timeouts = c.cdb.bit(2, 7);
     const std::uint8_t opcode = c.cdb[3];
     const std::uint16_t service_action = c.cdb.u16(4);
-    const bool has_actions = has_service_actions(opcode);
+    const CommandTable& commands = *c.unit.kind().commands;
+    const bool has_actions = commands.has_service_actions(opcode);
     const auto with_action = [&]() -> const CommandRow* {
-        return service_action > 0x1f ? nullptr : find_command(opcode, static_cast<std::uint8_t>(service_action));
+        return service_action > 0x1f ? nullptr : commands.find(opcode, static_cast<std::uint8_t>(service_action));
     };
-    const auto without_action = [&] { return find_command(opcode, CommandRow::no_service_action); };
+    const auto without_action = [&] { return commands.find(opcode, CommandRow::no_service_action); };
     const CommandRow* row = nullptr;
     switch (static_cast<Options>(c.cdb[2] & 0x07U)) {
-    case Options::all: return data_in(all_commands(timeouts), c.cdb.u32(6));
+    case Options::all: return data_in(all_commands(commands, timeouts), c.cdb.u32(6));
     case Options::opcode:
         if (has_actions) {
             return invalid_field_in_cdb(2, 2);

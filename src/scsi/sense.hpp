@@ -48,6 +48,7 @@ enum class Asc : std::uint16_t {
     inline_data_length_exceeded = 0x260b,
     write_protected = 0x2700,
     space_allocation_failed_write_protect = 0x2707,
+    medium_may_have_changed = 0x2800,
     power_on_reset_or_bus_device_reset = 0x2900,
     bus_device_reset_function_occurred = 0x2903,
     mode_parameters_changed = 0x2a01,
@@ -58,7 +59,9 @@ enum class Asc : std::uint16_t {
     commands_cleared_by_another_initiator = 0x2f00,
     reported_luns_data_has_changed = 0x3f0e,
     saving_parameters_not_supported = 0x3900,
+    medium_not_present_tray_open = 0x3a02,
     internal_target_failure = 0x4400,
+    medium_removal_prevented = 0x5302,
     insufficient_registration_resources = 0x5504,
 };
 

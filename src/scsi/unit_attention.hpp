@@ -14,6 +14,7 @@ enum class Attention : std::uint8_t {
     power_on_or_reset,
     bus_device_reset,
     commands_cleared,
+    medium_changed,
     reported_luns_changed,
     reservations_preempted,
     reservations_released,
@@ -27,6 +28,7 @@ enum class Attention : std::uint8_t {
     case Attention::power_on_or_reset: return Asc::power_on_reset_or_bus_device_reset;
     case Attention::bus_device_reset: return Asc::bus_device_reset_function_occurred;
     case Attention::commands_cleared: return Asc::commands_cleared_by_another_initiator;
+    case Attention::medium_changed: return Asc::medium_may_have_changed;
     case Attention::reported_luns_changed: return Asc::reported_luns_data_has_changed;
     case Attention::reservations_preempted: return Asc::reservations_preempted;
     case Attention::reservations_released: return Asc::reservations_released;

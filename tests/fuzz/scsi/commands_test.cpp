@@ -66,10 +66,10 @@ ByteVector copy_input() {
     return input;
 }
 
-test::Corpus corpus() {
+test::Corpus corpus(std::span<const CommandRow> rows) {
     test::Corpus result;
     ByteVector everything;
-    for (const CommandRow& row : command_table()) {
+    for (const CommandRow& row : rows) {
         ByteVector data(row.opcode == 0x5f ? 24 : 64);
         data[15] = 7; // a service action key, and an address in UNMAP
         data[3] = 16;
@@ -81,6 +81,12 @@ test::Corpus corpus() {
     }
     result.push_back(std::move(everything));
     result.push_back(copy_input());
+    ByteVector tray; // held, not ejected, given free, ejected, loaded by another
+    for (const CdbBytes& cdb : {CdbBytes{0x1e, 0, 0, 0, 1}, CdbBytes{0x1b, 0, 0, 0, 2}, CdbBytes{0x1e}, CdbBytes{0x1b, 0, 0, 0, 2}, CdbBytes{0x28}}) {
+        append_command(tray, 0, cdb, {});
+    }
+    append_command(tray, 1, CdbBytes{0x1b, 0, 0, 0, 3}, {});
+    result.push_back(std::move(tray));
     return result;
 }
 
@@ -138,8 +144,7 @@ void run_checked(LogicalUnit& unit, Nexus& nexus, Bytes cdb, Bytes data_out) {
     check_response(std::get<Response>(step));
 }
 
-void run_input(Bytes input) {
-    auto unit = test::make_test_unit(test::test_geometry(unit_size));
+void run_input(const std::shared_ptr<LogicalUnit>& unit, Bytes input) {
     std::array<std::shared_ptr<Nexus>, session_count> sessions;
     for (std::size_t i = 0; i < session_count; ++i) {
         sessions[i] = unit->attach("iqn." + std::to_string(i) + ",i,0x000000000001", 1, {0}, i == 0);
@@ -156,4 +161,12 @@ void run_input(Bytes input) {
 
 } // namespace
 
-TEST_CASE("fuzz: any sequence of CDBs and parameter lists", "[scsi][fuzz]") { test::fuzz(corpus(), 60'000, run_input); }
+TEST_CASE("fuzz: any sequence of CDBs and parameter lists", "[scsi][fuzz]") {
+    test::fuzz(corpus(disk_commands().rows()), 60'000, [](Bytes input) { run_input(test::make_test_unit(test::test_geometry(unit_size)), input); });
+}
+
+TEST_CASE("fuzz: any sequence of CDBs to a CD drive", "[scsi][fuzz]") {
+    test::fuzz(corpus(cdrom_commands().rows()), 30'000, [](Bytes input) {
+        run_input(make_cdrom_unit(std::make_shared<block::MemoryDevice>(test::test_geometry(unit_size)), identity_from_name("test")), input);
+    });
+}

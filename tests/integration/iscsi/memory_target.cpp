@@ -1,7 +1,7 @@
 // A small target for tests and measurements: memory disks behind the real service. Prints its port, serves until standard input ends, then
 // prints what the edge counted.
 //
-//     memory_target [--size MIB] [--shards N] [--address A] [--chap USER:SECRET] [--mutual USER:SECRET] [--targets N]
+//     memory_target [--unit disk|read-only|removable|cdrom] [--size MIB] [--shards N] [--address A] [--chap USER:SECRET] [--mutual USER:SECRET] [--targets N]
 #include "block/memory_device.hpp"
 #include "iscsi/service.hpp"
 #include "net/offload.hpp"
@@ -17,6 +17,7 @@ using namespace rootstock;
 namespace {
 
 struct Options {
+    std::string unit = "disk";
     std::uint64_t size_mib = 64;
     std::size_t shards = 1;
     std::string address = "127.0.0.1";
@@ -35,7 +36,9 @@ Options parse(int argc, char** argv) {
     for (int i = 1; i + 1 < argc; i += 2) {
         const std::string name = argv[i];
         const std::string value = argv[i + 1];
-        if (name == "--size") {
+        if (name == "--unit") {
+            options.unit = value;
+        } else if (name == "--size") {
             options.size_mib = std::stoull(value);
         } else if (name == "--shards") {
             options.shards = std::stoul(value);
@@ -55,14 +58,24 @@ Options parse(int argc, char** argv) {
     return options;
 }
 
+std::shared_ptr<scsi::LogicalUnit> make_unit(const Options& options, const std::string& name) {
+    block::Geometry geometry;
+    geometry.size_bytes = options.size_mib << 20U;
+    geometry.read_only = options.unit == "read-only";
+    auto device = std::make_shared<block::MemoryDevice>(geometry);
+    scsi::Identity identity = scsi::identity_from_name(name);
+    if (options.unit == "cdrom") {
+        return scsi::make_cdrom_unit(std::move(device), std::move(identity));
+    }
+    return options.unit == "removable" ? scsi::make_removable_disk_unit(std::move(device), std::move(identity))
+                                       : scsi::make_disk_unit(std::move(device), std::move(identity));
+}
+
 void add_targets(test::FixedTargets& targets, const Options& options) {
     for (int i = 0; i < options.targets; ++i) {
         const std::string name = "iqn.2026-01.test.rootstock:disk" + std::to_string(i);
-        block::Geometry geometry;
-        geometry.size_bytes = options.size_mib << 20U;
-        auto unit = scsi::make_disk_unit(std::make_shared<block::MemoryDevice>(geometry), scsi::identity_from_name(name));
         test::FixedTargets::Target target;
-        target.units.push_back({0, std::move(unit)});
+        target.units.push_back({0, make_unit(options, name)});
         if (!options.user.empty()) {
             target.authentication.chap_required = true;
             target.authentication.mutual_user = options.mutual_user;
