@@ -1,0 +1,215 @@
+// The real service over loopback sockets: system calls per I/O by its own counters, and the bounds that only the edge keeps.
+#include "iscsi/service.hpp"
+
+#include "net/offload.hpp"
+#include "net/runtime.hpp"
+#include "support/recording_log.hpp"
+#include "support/socket_initiator.hpp"
+#include "support/stub_device.hpp"
+
+using namespace rootstock;
+using namespace rootstock::iscsi;
+using test::SocketInitiator;
+using test::StubDevice;
+
+namespace {
+
+class Server {
+  public:
+    explicit Server(const Limits& limits = {}) : service_(runtime_, offload_, log, clock_, random_, config(limits), targets) {
+        test::FixedTargets::Target target;
+        target.units.push_back({0, scsi::make_disk_unit(device, scsi::identity_from_name("test"))});
+        targets.add(test::target_name, std::move(target));
+        REQUIRE(service_.start());
+    }
+    ~Server() {
+        service_.stop(std::chrono::milliseconds(0));
+        CHECK(targets.leases() == 0);
+        offload_.stop();
+        runtime_.stop();
+    }
+
+    [[nodiscard]] std::uint16_t port() const { return service_.port(); }
+    Service& service() { return service_; }
+    /// Everything that the shard has begun is counted.
+    ServiceCounters counters() {
+        runtime_.shard(0).call([] {});
+        return service_.counters();
+    }
+    test::RecordingLog log;
+    test::FixedTargets targets;
+    std::shared_ptr<StubDevice> device = std::make_shared<StubDevice>(4 << 20);
+
+  private:
+    static ServiceConfig config(const Limits& limits) {
+        ServiceConfig config;
+        config.portals = {{"127.0.0.1", 0}};
+        config.limits = limits;
+        return config;
+    }
+
+    SystemClock clock_;
+    SystemRandom random_;
+    net::Runtime runtime_{1};
+    net::Offload offload_{1};
+    Service service_;
+};
+
+/// Sends `queue` reads in one write and waits for all answers, again and again; what each answer has cost the server.
+class Reader {
+  public:
+    Reader(Server& server, StubDevice::Reads reads, unsigned blocks, unsigned queue)
+        : server_(server), initiator_(server.port()), blocks_(blocks), queue_(queue) {
+        server.device->reads = reads;
+        REQUIRE(initiator_.login(1, {"MaxRecvDataSegmentLength=262144"}) == LoginStatus::success);
+        initiator_.send(test::wire(builder_.command({0x00}, 0, 0)));
+        REQUIRE(initiator_.receive());
+    }
+
+    ServiceCounters run(int rounds) {
+        for (int i = 0; i < 20; ++i) {
+            round();
+        }
+        const ServiceCounters before = server_.counters();
+        for (int i = 0; i < rounds; ++i) {
+            round();
+        }
+        const ServiceCounters after = server_.counters();
+        return {after.receives - before.receives, after.sends - before.sends, after.waits - before.waits, after.jobs - before.jobs};
+    }
+
+  private:
+    void round() {
+        ByteVector batch;
+        for (unsigned i = 0; i < queue_; ++i) {
+            const ByteVector pdu = test::wire(builder_.read10(i * blocks_, blocks_, blocks_ * 512));
+            batch.insert(batch.end(), pdu.begin(), pdu.end());
+        }
+        initiator_.send(batch);
+        for (unsigned i = 0; i < queue_; ++i) {
+            const auto pdu = initiator_.receive();
+            REQUIRE(pdu);
+            REQUIRE(pdu->opcode() == Opcode::data_in);
+            REQUIRE((pdu->header.flags & DataInHeader::status_bit) != 0);
+            REQUIRE(std::ranges::equal(pdu->data, server_.device->content().subspan(std::size_t{i} * blocks_ * 512, blocks_ * 512)));
+        }
+    }
+
+    Server& server_;
+    test::IscsiHost builder_; // only builds PDUs
+    SocketInitiator initiator_;
+    unsigned blocks_;
+    unsigned queue_;
+};
+
+/// A receive, a send, or a wait, which is an epoll_ctl and an epoll_wait.
+double calls(const ServiceCounters& counted) {
+    return static_cast<double>(counted.receives + counted.sends + 2 * counted.waits);
+}
+
+/// A stranger who sends one PDU that is no login: closed without a word.
+void be_turned_away(SocketInitiator stranger) {
+    stranger.send(test::wire(make_header<NopOutHeader>(Opcode::nop_out)));
+    CHECK(stranger.closed());
+}
+
+} // namespace
+
+TEST_CASE("System calls: at queue depth 8, at most 0.75 for each 4 KiB reply", "[iscsi][service][counts]") {
+    for (const auto reads : {StubDevice::Reads::mapped, StubDevice::Reads::buffered}) {
+        Server server;
+        const ServiceCounters counted = Reader(server, reads, 8, 8).run(300);
+        CAPTURE(counted.receives, counted.sends, counted.waits);
+        CHECK(calls(counted) / (300 * 8) <= 0.75);
+        CHECK(counted.jobs == 0);
+    }
+}
+
+TEST_CASE("System calls: a 64 KiB reply is one sendmsg", "[iscsi][service][counts]") {
+    for (const auto reads : {StubDevice::Reads::mapped, StubDevice::Reads::buffered}) {
+        Server server;
+        const ServiceCounters counted = Reader(server, reads, 128, 1).run(300);
+        CAPTURE(counted.receives, counted.sends, counted.waits);
+        CHECK(counted.sends == 300);
+        CHECK(counted.receives <= 2 * 300);
+        CHECK(counted.jobs == 0);
+    }
+}
+
+TEST_CASE("Bounds: connections in all", "[iscsi][service][bounds]") {
+    Limits limits;
+    limits.connections = 2;
+    Server server(limits);
+    SocketInitiator first(server.port());
+    auto second = std::make_optional<SocketInitiator>(server.port(), "127.0.0.2");
+    REQUIRE(first.login(1) == LoginStatus::success);
+    REQUIRE(second->login(2) == LoginStatus::success);
+    CHECK(SocketInitiator(server.port(), "127.0.0.3").closed());
+    CHECK(server.log.wait_for("iscsi.connection.refused address=127.0.0.3 reason=\"too many connections\""));
+    second.reset();
+    CHECK(server.log.wait_for("iscsi.session.ended"));
+    CHECK(SocketInitiator(server.port()).login(3) == LoginStatus::success);
+}
+
+TEST_CASE("Bounds: connections of one address", "[iscsi][service][bounds]") {
+    Limits limits;
+    limits.connections_per_address = 1;
+    Server server(limits);
+    SocketInitiator first(server.port());
+    REQUIRE(first.login(1) == LoginStatus::success);
+    CHECK(SocketInitiator(server.port()).closed());
+    CHECK(server.log.wait_for("reason=\"too many connections from this address\""));
+    SocketInitiator other(server.port(), "127.0.0.2");
+    CHECK(other.login(2) == LoginStatus::success);
+}
+
+TEST_CASE("Bounds: connections that have not logged in", "[iscsi][service][bounds]") {
+    Limits limits;
+    limits.connections_before_login = 1;
+    Server server(limits);
+    SocketInitiator first(server.port());
+    SocketInitiator second(server.port());
+    CHECK(second.closed());
+    CHECK(server.log.wait_for("reason=\"too many connections that have not logged in\""));
+    REQUIRE(first.login(1) == LoginStatus::success); // no longer one of them
+    SocketInitiator third(server.port());
+    CHECK(third.login(2) == LoginStatus::success);
+}
+
+TEST_CASE("Bounds: the time until full feature phase", "[iscsi][service][bounds]") {
+    Limits limits;
+    limits.login_time = std::chrono::seconds(1);
+    Server server(limits);
+    SocketInitiator silent(server.port());
+    SocketInitiator quick(server.port());
+    REQUIRE(quick.login(1) == LoginStatus::success);
+    CHECK(silent.closed());
+    CHECK(server.log.wait_for("iscsi.connection.ended address=127.0.0.1 reason=\"the login took too long\""));
+    CHECK(server.service().sessions().size() == 1);
+}
+
+TEST_CASE("Events: who is refused, and who is no initiator, is told", "[iscsi][service]") {
+    Server server;
+    {
+        SocketInitiator initiator(server.port());
+        const std::string nobody = test::key_text({"InitiatorName=iqn.a:b", "TargetName=iqn.a:none"});
+        CHECK(initiator.login(1, {}, nobody) == LoginStatus::not_found);
+        CHECK(initiator.closed());
+    }
+    CHECK(server.log.wait_for("iscsi.login.refused initiator=iqn.a:b target=iqn.a:none address=127.0.0.1 status=0x0203"));
+    be_turned_away(SocketInitiator(server.port()));
+    CHECK(server.log.wait_for("iscsi.connection.ended address=127.0.0.1 reason=\"the first PDU is no Login Request\""));
+}
+
+TEST_CASE("Stop: initiators are asked to log out, and those who do not are closed", "[iscsi][service]") {
+    Server server;
+    SocketInitiator initiator(server.port());
+    REQUIRE(initiator.login(1) == LoginStatus::success);
+    server.service().stop(std::chrono::milliseconds(200));
+    const auto message = initiator.receive();
+    REQUIRE(message);
+    CHECK(message->opcode() == Opcode::async_message);
+    CHECK(message->as<AsyncMessageHeader>().async_event == 1);
+    CHECK(initiator.closed());
+    CHECK(server.log.count("iscsi.session.ended") == 1);
+}
