@@ -2,11 +2,13 @@
 """Runs libiscsi's conformance suite (iscsi-test-cu, package libiscsi-bin) against an iSCSI unit, one process per test.
 
     iscsi_test_cu.py --server build/release/rootstock        # starts a server with volumes of its own, on a free port
+    iscsi_test_cu.py --target build/release/tests/integration/memory_target --unit cdrom    # a unit that no volume is
     iscsi_test_cu.py --url iscsi://10.0.0.1:3260/iqn.../0    # against a unit that is there; ITS CONTENTS ARE DESTROYED
     iscsi_test_cu.py --server ... --only 'ProutReserve'      # a regular expression
 
-A test passes, is skipped by the suite, or fails (also: crashes, or takes longer than the time-out). expected.txt lists what may be skipped or
-fail, each with the reason. Everything else must pass; a listed failure that passes is a failure of the list. Exit code 0 only then.
+A test passes, is skipped by the suite, or fails (also: crashes, or takes longer than the time-out). expected.txt, or expected-UNIT.txt, lists
+what may be skipped or fail, each with the reason, and may say which tests are run. Everything else must pass; a listed failure that passes is a
+failure of the list. Exit code 0 only then. With --logs it also counts the tests that passed in any run that logged to the same folder.
 """
 
 import argparse
@@ -23,7 +25,11 @@ from pathlib import Path
 
 TOOL = "iscsi-test-cu"
 SKIPPED_EXIT = 77  # what CTest is told when the suite is not installed
-EXPECTED = Path(__file__).with_name("expected.txt")
+FOLDER = Path(__file__).parent
+TARGET_IQN = "iqn.2026-01.test.rootstock:disk0"  # of memory_target
+# The suite wants a second path of disks alone; the first blocks of the rest cannot be cleared.
+PATHS = {"disk": 2, "removable": 2, "read-only": 2, "cdrom": 1}
+WRITABLE = {"disk", "removable"}
 IQN = "iqn.2026-01.net.rootstock.conformance"
 INITIATORS = [f"iqn.2026-01.net.rootstock.initiator:{number}" for number in (1, 2)]
 
@@ -48,22 +54,26 @@ def list_tests():
     return names
 
 
-def read_expected():
-    """{test: (state, reason)} from lines "state Suite.Test reason"."""
-    expected = {}
-    for number, line in enumerate(EXPECTED.read_text(encoding="utf-8").splitlines(), 1):
+def read_expected(path):
+    """{test: (state, reason)} from lines "state Suite.Test reason", and the regular expression of a line "run EXPRESSION"."""
+    expected, run = {}, ""
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         line = line.strip()
         if not line or line.startswith("#"):
             continue
+        if line.startswith("run "):
+            run = line.partition(" ")[2]
+            continue
         state, test, reason = line.split(maxsplit=2)
         if state not in ("skip", "fail"):
-            sys.exit(f"{EXPECTED}:{number}: a line starts with skip or fail")
+            sys.exit(f"{path}:{number}: a line starts with run, skip or fail")
         expected[test] = (state, reason)
-    return expected
+    return expected, run
 
 
 def judge(returncode, output):
-    """What a run of one test says."""
+    """What a run of one test says. Before the suite begins, the tool looks at the unit and complains of what it does not have."""
+    output = output[max(output.find("\nSuite: "), 0):]
     summary = re.search(r"^\s*asserts\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)", output, re.MULTILINE)
     tests = re.search(r"^\s*tests\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)", output, re.MULTILINE)
     if not summary or not tests or returncode < 0:
@@ -85,8 +95,9 @@ def clear(url):
         sys.exit(f"cannot clear {url} before a test:\n{cleared.stdout}{cleared.stderr}")
 
 
-def run_test(name, urls, timeout, log_folder):
-    clear(urls[0])
+def run_test(name, urls, writable, timeout, log_folder):
+    if writable:
+        clear(urls[0])
     command = [TOOL, "--dataloss", "--fail", "--verbose", "--test", name]
     for option, initiator in zip(("-i", "-I"), INITIATORS):
         command += [option, initiator]
@@ -158,17 +169,46 @@ class Server:
 
 def run_all(names, urls, options):
     """`urls`: one unit per worker. Tests of one unit run one after the other, for they reserve and reset it."""
+    paths, writable = PATHS[options.unit], options.unit in WRITABLE
     queue = list(reversed(names))
     outcomes = []
 
     def work(url):
         while queue:
-            outcomes.append(run_test(queue.pop(), [url, url], options.timeout, options.logs))
+            outcomes.append(run_test(queue.pop(), [url] * paths, writable, options.timeout, options.logs))
 
     with concurrent.futures.ThreadPoolExecutor(len(urls)) as pool:
         for done in [pool.submit(work, url) for url in urls]:
             done.result()
     return sorted(outcomes, key=lambda outcome: outcome.test)
+
+
+class MemoryTarget:
+    """The small target with one unit in memory, which ends with our end of its input."""
+
+    def __init__(self, binary, unit):
+        self.process = subprocess.Popen([binary, "--unit", unit], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.port = int(self.process.stdout.readline())
+
+    def url(self, _):
+        return f"iscsi://127.0.0.1:{self.port}/{TARGET_IQN}/0"
+
+    def last_words(self):
+        return ""
+
+    def stop(self):
+        self.process.communicate(timeout=20)
+
+    def remove(self):
+        pass
+
+
+def count_all_passed(outcomes, unit, folder):
+    """Over the runs that logged to this folder: how many tests have passed against one unit or another."""
+    passed = sorted(outcome.test for outcome in outcomes if outcome.state == "pass")
+    (folder / f"passed-{unit}.txt").write_text("".join(f"{test}\n" for test in passed), encoding="utf-8")
+    union = {test for path in folder.glob("passed-*.txt") for test in path.read_text(encoding="utf-8").split()}
+    print(f"{len(union)} of the suite's {len(list_tests())} tests have passed against one unit or another")
 
 
 def report(outcomes, expected, complete):
@@ -180,7 +220,7 @@ def report(outcomes, expected, complete):
             surprises.append(f"{outcome.test}: expected {allowed}, was {outcome.state}: {outcome.detail or reason}")
     if complete:
         run = {outcome.test for outcome in outcomes}
-        surprises += [f"{test}: listed in {EXPECTED.name}, but not in the suite" for test in sorted(expected.keys() - run)]
+        surprises += [f"{test}: expected, but not run" for test in sorted(expected.keys() - run)]
     count = {state: sum(outcome.state == state for outcome in outcomes) for state in ("pass", "skip", "fail")}
     print(f"{len(outcomes)} tests: {count['pass']} passed, {count['skip']} skipped, {count['fail']} failed; {len(surprises)} not as expected")
     print("\n".join(surprises))
@@ -191,7 +231,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     target = parser.add_mutually_exclusive_group(required=True)
     target.add_argument("--server", help="the rootstock binary")
+    target.add_argument("--target", help="the memory_target binary")
     target.add_argument("--url", action="append", help="a unit to test; more than one: in parallel")
+    parser.add_argument("--unit", choices=sorted(PATHS), default="disk", help="the kind of unit; --target makes one")
     parser.add_argument("--only", default="", help="run the tests whose name matches this regular expression")
     parser.add_argument("--timeout", type=float, default=60, help="seconds per test")
     parser.add_argument("--jobs", type=int, default=2, help="volumes tested in parallel, with --server")
@@ -203,12 +245,20 @@ def main():
             return SKIPPED_EXIT
     if options.logs:
         options.logs.mkdir(parents=True, exist_ok=True)
-    names = [name for name in list_tests() if re.search(options.only, name)]
-    server = Server(options.server, options.jobs) if options.server else None
-    urls = [server.url(number) for number in range(options.jobs)] if server else options.url
+    expected, run = read_expected(FOLDER / ("expected.txt" if options.unit == "disk" else f"expected-{options.unit}.txt"))
+    names = [name for name in list_tests() if re.search(options.only, name) and re.search(run, name)]
+    server, urls = None, options.url
+    if options.server:
+        server = Server(options.server, options.jobs)
+        urls = [server.url(number) for number in range(options.jobs)]
+    elif options.target:
+        server = MemoryTarget(options.target, options.unit)
+        urls = [server.url(0)]
     try:
         outcomes = run_all(names, urls, options)
-        surprises = report(outcomes, read_expected(), not options.only)
+        surprises = report(outcomes, expected, not options.only)
+        if options.logs and not options.only:
+            count_all_passed(outcomes, options.unit, options.logs)
         if server and server.process.poll() is not None:
             surprises += 1
             print(f"the server ended by itself with {server.process.returncode}:\n{server.last_words()}")
