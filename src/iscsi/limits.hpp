@@ -33,7 +33,7 @@ inline constexpr std::size_t pending_management = 16;       // task management f
 
 // Output: a connection stops producing at `output_bytes` and starts again below it. A client that does not read costs this and no more.
 inline constexpr std::size_t output_bytes = 512 * 1024;
-inline constexpr std::size_t gather_bytes = 512 * 1024;     // one sendmsg
+inline constexpr std::size_t gather_bytes = 192 * 1024;     // one sendmsg
 inline constexpr std::size_t gather_pieces = 1024;          // IOV_MAX
 inline constexpr std::size_t read_burst = 128 * 1024;       // produced at once for one READ before the next one's turn
 inline constexpr std::size_t write_burst = 256 * 1024;      // asked for by one R2T
@@ -41,7 +41,7 @@ inline constexpr std::size_t answered_bytes = 1024 * 1024;  // queued answers th
 
 // Fairness: what one connection may do before the shard turns to the next.
 inline constexpr unsigned receives_per_turn = 4;
-inline constexpr unsigned sends_per_turn = 4;
+inline constexpr std::size_t turn_bytes = 192 * 1024;      // sent; the call that passes it is the last
 
 inline constexpr unsigned load_attempts = 4;                // retries of a read after a load, before it is read privately
 

@@ -60,10 +60,12 @@ void Driver::abandon() {
 void Driver::turn() {
     flush();
     bool drained = false;
-    for (unsigned i = 0; i < limits::receives_per_turn && !drained && !blocked_ && !over() && connection_.wants_input(); ++i) {
+    for (unsigned i = 0; i < limits::receives_per_turn && turn_sent_ < limits::turn_bytes && !drained && !blocked_ && !over() &&
+                         connection_.wants_input();
+         ++i) {
         drained = !receive();
         start_jobs();
-        flush();
+        send_queued();
     }
     settle();
 }
@@ -103,9 +105,14 @@ void Driver::note_activity() {
     }
 }
 
-/// Everything that is queued, in as few calls as the socket allows.
 void Driver::flush() {
-    for (unsigned i = 0; i < limits::sends_per_turn && !blocked_ && !over() && !connection_.output().empty(); ++i) {
+    turn_sent_ = 0;
+    send_queued();
+}
+
+/// What is queued, in as few calls as the socket allows, until this turn is used up.
+void Driver::send_queued() {
+    while (turn_sent_ < limits::turn_bytes && !blocked_ && !over() && !connection_.output().empty()) {
         const std::size_t pieces = connection_.output().gather(state_.gather, limits::gather_bytes);
         msghdr message{};
         message.msg_iov = state_.gather.data();
@@ -116,6 +123,7 @@ void Driver::flush() {
             return send_failed(errno);
         }
         count(state_.sent_bytes, static_cast<std::uint64_t>(sent));
+        turn_sent_ += static_cast<std::size_t>(sent);
         connection_.sent(context_.clock.now(), static_cast<std::size_t>(sent));
         start_jobs();
     }

@@ -60,6 +60,7 @@ class Driver final : public std::enable_shared_from_this<Driver> {
     [[nodiscard]] bool receive();
     void note_activity();
     void flush();
+    void send_queued();
     void send_failed(int error);
     void settle();
     void report();
@@ -96,6 +97,7 @@ class Driver final : public std::enable_shared_from_this<Driver> {
     TimePoint activity_noted_{};
     bool reject_told_ = false;
     bool waiting_ = false;     // for the socket
+    std::size_t turn_sent_ = 0;  // bytes, in this turn
     bool blocked_ = false;     // the socket takes no more output: nothing is read until it does
     bool more_input_ = false;  // the last receive filled its window
     bool turn_posted_ = false;
