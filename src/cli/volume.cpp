@@ -14,7 +14,7 @@ constexpr const char* volumes_url = "/api/v1/volumes";
 
 struct NewVolume {
     std::string name, size;
-    std::vector<std::string> initiators;
+    std::vector<std::string> initiators{"*"}; // a volume that nobody may use would be of no use: no command changes it later
 };
 
 void add_create(CLI::App& group, Options& options, Action& chosen) {
@@ -23,7 +23,7 @@ void add_create(CLI::App& group, Options& options, Action& chosen) {
     auto given = std::make_shared<NewVolume>();
     command->add_option("NAME", given->name, "the volume; its target is IQN_PREFIX:volume.NAME")->required();
     command->add_option("--size", given->size, "such as 512M, 10G, 1T")->required();
-    command->add_option("--initiator", given->initiators, "who may log in: an initiator name, a machine name, or * for anyone (may be repeated)");
+    command->add_option("--initiator", given->initiators, "who may log in: an initiator name or a machine name (may be repeated); without it anyone may");
     command->callback([&options, &chosen, given] {
         chosen = [&options, given] {
             const json::object body{{"name", given->name}, {"size", given->size}, {"initiators", array_of(given->initiators)}};
