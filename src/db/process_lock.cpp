@@ -8,11 +8,28 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 namespace rootstock::db {
 
 namespace {
+
+constexpr auto patience = std::chrono::seconds(2);
+constexpr auto pause = std::chrono::milliseconds(20);
+
+/// False: somebody has it for good, or errno says what else is wrong.
+bool lock_in_time(int file) {
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    while (::flock(file, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK || std::chrono::steady_clock::now() > deadline) {
+            return false;
+        }
+        std::this_thread::sleep_for(pause);
+    }
+    return true;
+}
 
 std::string owner(int file) {
     std::array<char, 32> buffer{};
@@ -29,7 +46,7 @@ Result<ProcessLock> ProcessLock::acquire(const std::string& path) {
         return errno_error("cannot create " + path + " (the data directory must exist and be writable)");
     }
     ProcessLock lock(file);
-    if (::flock(file, LOCK_EX | LOCK_NB) != 0) {
+    if (!lock_in_time(file)) {
         if (errno != EWOULDBLOCK) {
             return errno_error("cannot lock " + path);
         }
