@@ -92,7 +92,7 @@ struct IoResult {
 };
 
 /// Performs any BlockIo but `read` and streamed `write` against the device; blocks. `data`: io.data, or what the transport collected.
-/// COMPARE AND WRITE and ORWRITE are atomic among themselves and against each other for one `LogicalUnit` (it owns the lock).
+/// COMPARE AND WRITE and ORWRITE are atomic against everything that writes to one `LogicalUnit` (it owns the gate).
 class LogicalUnit;
 [[nodiscard]] IoResult perform(LogicalUnit& unit, const BlockIo& io);
 

@@ -10,6 +10,7 @@
 #include "scsi/mode_pages.hpp"
 #include "scsi/reservations.hpp"
 #include "scsi/unit_attention.hpp"
+#include "scsi/write_gate.hpp"
 
 #include <functional>
 #include <mutex>
@@ -74,7 +75,7 @@ class DeviceServer final : public LogicalUnit, public std::enable_shared_from_th
                  ReservationState reservations);
 
     // LogicalUnit
-    [[nodiscard]] block::BlockDevice& device() override { return *device_; }
+    [[nodiscard]] block::BlockDevice& device() override { return gated_; }
     [[nodiscard]] std::shared_ptr<Nexus> attach(std::string_view initiator_port, std::uint16_t relative_target_port,
                                                 std::vector<std::uint64_t> all_luns, bool power_on) override;
     [[nodiscard]] Step execute(Nexus& nexus, const Command& command) override;
@@ -135,6 +136,7 @@ class DeviceServer final : public LogicalUnit, public std::enable_shared_from_th
 
     const UnitKind kind_;
     const std::shared_ptr<block::BlockDevice> device_;
+    GatedDevice gated_; // `device_` for all who must not write in the middle of a COMPARE AND WRITE
     const Identity identity_;
     const std::shared_ptr<ReservationStore> store_;
     Shape shape_; // all but block_count never changes
@@ -151,8 +153,7 @@ class DeviceServer final : public LogicalUnit, public std::enable_shared_from_th
     const UnitNexus* ejected_by_ = nullptr;
     std::vector<UnitNexus*> nexuses_;
 
-    std::mutex atomic_io_mutex_; // COMPARE AND WRITE, ORWRITE: one at a time
-    std::mutex save_mutex_;      // one save at a time, so that the newest state is the last one written
+    std::mutex save_mutex_; // one save at a time, so that the newest state is the last one written
 };
 
 } // namespace rootstock::scsi

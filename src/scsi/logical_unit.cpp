@@ -16,7 +16,7 @@ UnitNexus::~UnitNexus() {
 
 DeviceServer::DeviceServer(UnitKind kind, std::shared_ptr<block::BlockDevice> device, Identity identity,
                            std::shared_ptr<ReservationStore> store, ReservationState reservations)
-    : kind_(kind), device_(std::move(device)), identity_(std::move(identity)), store_(std::move(store)),
+    : kind_(kind), device_(std::move(device)), gated_(device_), identity_(std::move(identity)), store_(std::move(store)),
       read_only_(device_->geometry().read_only), modes_(kind.mode_pages), reservations_(std::move(reservations)) {
     const block::Geometry geometry = device_->geometry();
     shape_.block_size = kind.block_size == 0 ? geometry.logical_block_size : kind.block_size;

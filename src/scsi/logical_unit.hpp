@@ -41,6 +41,7 @@ class LogicalUnit {
   public:
     virtual ~LogicalUnit() = default;
 
+    /// For READ and WRITE. While a COMPARE AND WRITE or ORWRITE is performed, nothing can be written through it: try_write() would block.
     [[nodiscard]] virtual block::BlockDevice& device() = 0;
 
     /// A new I_T nexus; starts with POWER ON, RESET OR BUS DEVICE RESET OCCURRED pending when `power_on` (SAM-5 5.14).
@@ -53,8 +54,8 @@ class LogicalUnit {
     [[nodiscard]] virtual Step execute_with_data(Nexus& nexus, const Command& command, Bytes data_out) = 0;
     [[nodiscard]] virtual Response complete(Nexus& nexus, const Command& command, const BlockIo& io, const IoResult& result) = 0;
 
-    /// Performs any BlockIo but `read` and streamed `write` against the device; blocks. COMPARE AND WRITE and ORWRITE are atomic among
-    /// themselves and against each other. The free function perform() calls this.
+    /// Performs any BlockIo but `read` and streamed `write` against the device; blocks. COMPARE AND WRITE and ORWRITE are atomic against
+    /// everything that writes. The free function perform() calls this.
     [[nodiscard]] virtual IoResult perform(const BlockIo& io) = 0;
 
     /// LOGICAL UNIT RESET / TARGET RESET: ends all tasks, and is told to every nexus, the one that asked for it too (SAM-5 6.3.3).

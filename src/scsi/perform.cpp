@@ -117,20 +117,20 @@ IoResult DeviceServer::perform(const BlockIo& io) {
     case Op::flush: return as_result(device_->flush());
     case Op::verify: return verify(*device_, io.offset, io.length, io.data);
     case Op::prefetch: return verify(*device_, io.offset, io.length, {});
-    case Op::write_and_verify: return write_and_verify(*device_, io);
+    case Op::write_and_verify: return write_and_verify(gated_, io);
     case Op::compare_and_write: {
-        const std::lock_guard lock(atomic_io_mutex_);
+        const std::lock_guard alone(gated_.gate());
         return compare_and_write(*device_, io);
     }
     case Op::or_write: {
-        const std::lock_guard lock(atomic_io_mutex_);
+        const std::lock_guard alone(gated_.gate());
         return or_write(*device_, io);
     }
-    case Op::write_same: return write_same(*device_, io);
-    case Op::discard: return discard(*device_, io);
-    case Op::write_zeros: return as_result(device_->write_zeros(io.offset, io.length));
+    case Op::write_same: return write_same(gated_, io);
+    case Op::discard: return discard(gated_, io);
+    case Op::write_zeros: return as_result(gated_.write_zeros(io.offset, io.length));
     case Op::extents: return extents(*device_, io);
-    case Op::copy: return as_result(io.copy_job->run(*device_));
+    case Op::copy: return as_result(io.copy_job->run(gated_));
     case Op::save_reservations: return save_reservations();
     case Op::read:
     case Op::write: break;
