@@ -16,14 +16,13 @@ namespace rootstock::db {
 
 namespace {
 
-constexpr auto patience = std::chrono::seconds(2);
+constexpr int attempts = 100;
 constexpr auto pause = std::chrono::milliseconds(20);
 
 /// False: somebody has it for good, or errno says what else is wrong.
 bool lock_in_time(int file) {
-    const auto deadline = std::chrono::steady_clock::now() + patience;
-    while (::flock(file, LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK || std::chrono::steady_clock::now() > deadline) {
+    for (int attempt = 1; ::flock(file, LOCK_EX | LOCK_NB) != 0; ++attempt) {
+        if (errno != EWOULDBLOCK || attempt == attempts) {
             return false;
         }
         std::this_thread::sleep_for(pause);
