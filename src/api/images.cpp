@@ -30,20 +30,31 @@ Response get(const Api& api, const std::string& name) {
                                : json_response(api.model.image_json(*at));
 }
 
+bool is_sha256(std::string_view text) {
+    return text.size() == 64 && text.find_first_not_of("0123456789abcdefABCDEF") == text.npos;
+}
+
 Response import(Api& api, const Request& request) {
-    const auto body = read_body(request, {"name", "source"});
+    const auto body = read_body(request, {"name", "source", "sha256"});
     if (!body) {
         return error_answer(body.error());
     }
     const auto name = text_of(*body, "name");
     const auto source = text_of(*body, "source");
+    const auto sha256 = text_of(*body, "sha256");
+    if (!sha256 || (*sha256 && !is_sha256(**sha256))) {
+        return http::error_response(400,
+                                    "invalid",
+                                    "\"sha256\" must be a digest of 64 hexadecimal digits",
+                                    "sha256sum FILE prints it");
+    }
     if (!name || !source || !*name || !*source) {
         return http::error_response(400,
                                     "invalid",
                                     "an import needs name and source",
                                     R"(example: {"name": "win11", "source": "/srv/win11.img"})");
     }
-    auto stream = api.imports.start(**source, **name);
+    auto stream = api.imports.start({**source, sha256->value_or("")}, **name);
     if (!stream) {
         return error_answer(stream.error());
     }

@@ -14,7 +14,7 @@ namespace rootstock::api {
 /// One import and its progress. Dropping it cancels the import and waits for its end.
 class Imports::Import final : public http::Stream {
   public:
-    Import(const Parts& parts, EventHub& hub, std::string source, std::string name)
+    Import(const Parts& parts, EventHub& hub, images::ImportSource source, std::string name)
         : parts_(parts), hub_(hub), source_(std::move(source)), name_(std::move(name)),
           thread_([this] { run(); }) {}
     ~Import() override {
@@ -53,7 +53,7 @@ class Imports::Import final : public http::Stream {
 
   private:
     void run() {
-        parts_.log.info("api.import.started", {{"image", name_}, {"source", source_}});
+        parts_.log.info("api.import.started", {{"image", name_}, {"source", source_.path}});
         const auto version =
             parts_.store.import(source_, name_, [this](const images::ImportProgress& progress) {
                 tell([&] {
@@ -69,7 +69,7 @@ class Imports::Import final : public http::Stream {
         } else {
             parts_.log.warning(
                 "api.import.failed",
-                {{"image", name_}, {"source", source_}, {"reason", version.error().what}});
+                {{"image", name_}, {"source", source_.path}, {"reason", version.error().what}});
             line = error_line(version.error());
         }
         tell([&] { ended_ = line; });
@@ -103,7 +103,7 @@ class Imports::Import final : public http::Stream {
 
     const Parts& parts_;
     EventHub& hub_;
-    const std::string source_;
+    const images::ImportSource source_;
     const std::string name_;
     std::atomic<bool> cancelled_{false};
     std::mutex mutex_; // guards all below but the thread
@@ -118,7 +118,7 @@ class Imports::Import final : public http::Stream {
 Imports::Imports(const Parts& parts, EventHub& hub) : parts_(parts), hub_(hub) {}
 Imports::~Imports() = default; // the streams own the imports, and end before the router does
 
-Result<std::shared_ptr<http::Stream>> Imports::start(const std::string& source,
+Result<std::shared_ptr<http::Stream>> Imports::start(const images::ImportSource& source,
                                                      const std::string& name) {
     if (!fleet::is_valid_store_name(name)) {
         return make_error(
@@ -127,14 +127,14 @@ Result<std::shared_ptr<http::Stream>> Imports::start(const std::string& source,
                 "\" is no name for an image; use small letters, digits, dots, hyphens and "
                 "underscores, at most 63");
     }
-    if (!source.starts_with('/')) {
+    if (!source.path.starts_with('/')) {
         return make_error(
             std::errc::invalid_argument,
             "\"source\" must be an absolute path on the server; example: \"/srv/win11.img\"");
     }
-    if (!parts_.files.exists(source)) {
+    if (!parts_.files.exists(source.path)) {
         return make_error(std::errc::invalid_argument,
-                          "there is no file " + source + " on the server");
+                          "there is no file " + source.path + " on the server");
     }
     std::lock_guard lock(mutex_);
     std::erase_if(running_, [](const auto& import) { return import.expired(); });

@@ -17,7 +17,7 @@ class Imports {
 
     /// Starts one. Refused: the name is being imported, or too many are under way. When the stream
     /// goes before its end, so does the import.
-    [[nodiscard]] Result<std::shared_ptr<http::Stream>> start(const std::string& source,
+    [[nodiscard]] Result<std::shared_ptr<http::Stream>> start(const images::ImportSource& source,
                                                               const std::string& name);
 
   private:

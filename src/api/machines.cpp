@@ -1,5 +1,6 @@
 // /api/v1/machines
 #include "api/errors.hpp"
+#include "api/machine_export.hpp"
 #include "api/routes.hpp"
 #include "fleet/limits.hpp"
 
@@ -173,6 +174,24 @@ Response reset(const Api& api, const Request& request) {
     return machine_answer(api, name);
 }
 
+Response lend_disk(const Api& api, const Request& request) {
+    const std::string& name = request.captures.at(0);
+    if (const auto body = read_body(request, {}); !body) {
+        return error_answer(body.error());
+    }
+    if (api.parts.registry.view()->find(name) == nullptr) {
+        return not_found("machine", name);
+    }
+    auto stream = lend_machine_disk(api.parts, name);
+    if (!stream) {
+        return error_answer(stream.error());
+    }
+    api.parts.log.info("api.machine.disk_lent", {{"machine", name}, {"by", who(request)}});
+    Response response = http::text_response(200, "application/x-ndjson", {});
+    response.stream = std::move(*stream);
+    return response;
+}
+
 Response remove(const Api& api, const Request& request) {
     const std::string& name = request.captures.at(0);
     const bool keep_disk = request.query_value("keep_disk") == "true";
@@ -219,6 +238,10 @@ void add_machines(http::Router& router, const SharedApi& api) {
                "/api/v1/machines/{name}/reset",
                Runs::in_offload,
                [api](const Request& request) { return reset(*api, request); });
+    router.add(Method::post,
+               "/api/v1/machines/{name}/export",
+               Runs::in_offload,
+               [api](const Request& request) { return lend_disk(*api, request); });
 }
 
 } // namespace rootstock::api

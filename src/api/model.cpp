@@ -229,6 +229,7 @@ json::object Model::image_json(const images::ImageInfo& image) const {
             {"size_bytes", image.version.identity.virtual_size},
             {"stored_bytes", image.stored_bytes},
             {"created", time_json(image.version.created)},
+            {"file", parts_.store.file_path(image.version.file)},
             {"machines", text_array(image.machines)}};
 }
 

@@ -157,7 +157,8 @@ std::string url_segment(std::string_view text) {
     return out;
 }
 
-Client::Client(std::string socket, std::unique_ptr<app::Server> local) : socket_(std::move(socket)), local_(std::move(local)) {}
+Client::Client(std::string socket, std::string data, std::unique_ptr<app::Server> local)
+    : socket_(std::move(socket)), data_(std::move(data)), local_(std::move(local)) {}
 Client::Client(Client&&) noexcept = default;
 Client::~Client() = default;
 
@@ -168,7 +169,7 @@ Result<Client> Client::open(const Options& options, bool needs_server) {
     }
     const std::string socket = config->server.data + "/" + app::socket_name;
     if (answers(socket)) {
-        return Client(socket, nullptr);
+        return Client(socket, config->server.data, nullptr);
     }
     if (needs_server) {
         return make_error(std::errc::not_connected, "no server runs on " + config->server.data +
@@ -179,7 +180,7 @@ Result<Client> Client::open(const Options& options, bool needs_server) {
         return local.error();
     }
     std::string local_socket = (*local)->socket_path();
-    return Client(std::move(local_socket), std::move(*local));
+    return Client(std::move(local_socket), config->server.data, std::move(*local));
 }
 
 Result<Reply> Client::request(const char* method, const std::string& target, const std::string& body) {

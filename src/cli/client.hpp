@@ -41,12 +41,14 @@ class Client {
 
     /// True when a server answers, false when this process does.
     [[nodiscard]] bool server_runs() const { return local_ == nullptr; }
+    [[nodiscard]] const std::string& data_directory() const { return data_; }
 
   private:
-    Client(std::string socket, std::unique_ptr<app::Server> local);
+    Client(std::string socket, std::string data, std::unique_ptr<app::Server> local);
     [[nodiscard]] Result<Reply> request(const char* method, const std::string& target, const std::string& body);
 
     std::string socket_;
+    std::string data_;
     std::unique_ptr<app::Server> local_;
 };
 

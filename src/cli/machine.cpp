@@ -1,10 +1,12 @@
-// rootstock machine list|show|assign|replace|reset|remove
+// rootstock machine list|show|assign|replace|reset|export|remove
+#include "cli/convert_file.hpp"
 #include "cli/options.hpp"
 #include "cli/output.hpp"
 #include "cli/table.hpp"
 #include "core/text.hpp"
 
 #include <CLI/CLI.hpp>
+#include <boost/json/parse.hpp>
 
 namespace rootstock::cli {
 
@@ -138,10 +140,40 @@ void add_replace(CLI::App& group, Options& options, Action& chosen) {
     });
 }
 
+/// The server keeps the disk closed for us while the stream is open, and so while its file is read.
+int export_disk(const Options& options, const std::string& name, const OutputFile& output) {
+    Result<Client> client = Client::open(options);
+    if (!client) {
+        return fail(client.error());
+    }
+    int code = exit_failed;
+    const auto read_disk = [&](std::string_view line) {
+        boost::system::error_code failure;
+        const json::value lent = json::parse({line.data(), line.size()}, failure);
+        const json::value* disk = failure || !lent.is_object() ? nullptr : lent.as_object().if_contains("disk");
+        code = disk == nullptr ? fail({{}, "the server's answer is not understood: is it of another version?"})
+                               : convert_file(options, text_of(*disk, "file"), output);
+        return false;
+    };
+    const Result<void> lent = client->stream(machine_url(name) + "/export", json::object{}, read_disk);
+    return lent ? code : fail(lent.error());
+}
+
+void add_export(CLI::App& group, Options& options, Action& chosen) {
+    auto machine = std::make_shared<std::string>();
+    auto* command = group.add_subcommand("export", "write the disk of a machine that is switched off as a file that stands alone");
+    command->add_option("NAME", *machine, "the machine")->required();
+    auto output = add_output_file(*command, "FILE");
+    command->footer("Example: rootstock machine export lab1-07 lab1-07.vhdx");
+    command->callback([&options, &chosen, machine, output] {
+        chosen = [&options, machine, output] { return export_disk(options, *machine, *output); };
+    });
+}
+
 } // namespace
 
 void add_machine_commands(CLI::App& app, Options& options, Action& chosen) {
-    auto* group = app.add_subcommand("machine", "machines: list, show, assign, replace, reset, remove");
+    auto* group = app.add_subcommand("machine", "machines: list, show, assign, replace, reset, export, remove");
     group->require_subcommand(1);
     group->footer("Example: rootstock machine list");
 
@@ -167,6 +199,8 @@ void add_machine_commands(CLI::App& app, Options& options, Action& chosen) {
                 [](const json::value& machine) { print("machine " + text_of(machine, "name") + " starts from its image at the next boot\n"); });
         };
     });
+
+    add_export(*group, options, chosen);
 
     auto keep_disk = std::make_shared<bool>(false);
     auto* remove = named_command(*group, "remove", "forget a machine and delete its disk", name);

@@ -1,5 +1,5 @@
 // DirectoryStore: the Store over a data directory, a Catalogue and the formats of this folder. store_images.cpp: images and masters;
-// store_disks.cpp: machines' disks and volumes; store.cpp: opening and closing.
+// store_disks.cpp: machines' disks and volumes; store_hold.cpp: disks that are lent out; store.cpp: opening and closing.
 #pragma once
 
 #include "images/store.hpp"
@@ -27,6 +27,9 @@ class DirectoryStore final : public Store {
     Result<void> close_machine_disk(const std::string& machine) override { return close_slot("machine/" + machine); }
     Result<void> remove_machine_disk(const std::string& machine) override;
 
+    Result<std::shared_ptr<const std::string>> hold_machine_disk(const std::string& machine) override;
+    std::string file_path(const std::string& file) const override;
+
     Result<VolumeRow> create_volume(const std::string& name, std::uint64_t size_bytes, std::vector<std::string> initiators) override;
     Result<void> set_volume_initiators(const std::string& name, std::vector<std::string> initiators) override;
     Result<void> remove_volume(const std::string& name) override;
@@ -42,12 +45,14 @@ class DirectoryStore final : public Store {
     struct Slot {
         std::mutex mutex;
         std::shared_ptr<Overlay> disk;
+        bool held = false; // closed, and read by somebody else (hold_machine_disk)
 
         [[nodiscard]] bool in_use() const { return disk.use_count() > 1; }
     };
 
     std::shared_ptr<Slot> slot(const std::string& key);
     Result<void> close_slot(const std::string& key);
+    [[nodiscard]] static Result<void> check_not_held(const Slot& slot, const std::string& machine);
     Result<std::optional<OverlayRow>> overlay_of(const std::string& machine);
     Result<VolumeRow> volume_named(const std::string& name);
     Result<std::vector<std::string>> machines_on(const std::string& image);

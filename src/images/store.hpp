@@ -34,6 +34,12 @@ class Store {
     /// Throws the overlay away (reset mode at a new boot; `machine reset`; another image). The caller has ended the sessions: an open disk is refused.
     virtual Result<void> remove_machine_disk(const std::string& machine) = 0;
 
+    /// For somebody who reads the file by himself (export): closes the machine's persistent disk and keeps it closed, with everything acknowledged in
+    /// the file, while the returned path lives. Opening, resetting and removing it are refused meanwhile; so is this while it is in use.
+    virtual Result<std::shared_ptr<const std::string>> hold_machine_disk(const std::string& machine) = 0;
+    /// The absolute path of a file of the catalogue.
+    [[nodiscard]] virtual std::string file_path(const std::string& file) const = 0;
+
     virtual Result<VolumeRow> create_volume(const std::string& name, std::uint64_t size_bytes, std::vector<std::string> initiators) = 0;
     virtual Result<void> set_volume_initiators(const std::string& name, std::vector<std::string> initiators) = 0;
     virtual Result<void> remove_volume(const std::string& name) = 0; // an open one is refused

@@ -21,6 +21,9 @@ Result<std::shared_ptr<Overlay>> DirectoryStore::open_machine_disk(const std::st
     }
     const std::shared_ptr<Slot> mine = slot("machine/" + machine);
     std::lock_guard one_at_a_time(mine->mutex);
+    if (const Result<void> free = check_not_held(*mine, machine); !free) {
+        return free.error();
+    }
     const Result<std::optional<OverlayRow>> row = overlay_of(machine);
     if (!row) {
         return row.error();
@@ -111,6 +114,9 @@ Result<std::shared_ptr<Overlay>> DirectoryStore::create_overlay(const std::strin
 Result<void> DirectoryStore::remove_machine_disk(const std::string& machine) {
     const std::shared_ptr<Slot> mine = slot("machine/" + machine);
     std::lock_guard one_at_a_time(mine->mutex);
+    if (const Result<void> free = check_not_held(*mine, machine); !free) {
+        return free;
+    }
     if (mine->in_use()) {
         return busy("The disk of machine " + machine + " is in use. Switch the machine off, or end its sessions, first.");
     }

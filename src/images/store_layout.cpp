@@ -97,9 +97,30 @@ Result<void> StoreLayout::recover(const std::set<std::string>& known, Log& log) 
             directories.push_back("images/" + image);
         }
     }
+    if (Result<void> cleared = clear_spool(log); !cleared) {
+        return cleared;
+    }
     for (const std::string& directory : directories) {
         if (Result<void> recovered = recover_directory(directory, known, log); !recovered) {
             return recovered;
+        }
+    }
+    return {};
+}
+
+/// What an import from standard input was kept in (unique_temporary_name).
+Result<void> StoreLayout::clear_spool(Log& log) {
+    const Result<std::vector<std::string>> names = files_.list(data_);
+    if (!names) {
+        return names.error();
+    }
+    for (const std::string& name : *names) {
+        if (!name.starts_with(spool_prefix) || !name.ends_with(temporary_suffix)) {
+            continue;
+        }
+        log.info("images.store.rolled_back", {{"file", name}});
+        if (Result<void> removed = files_.remove(path(name)); !removed) {
+            return removed;
         }
     }
     return {};

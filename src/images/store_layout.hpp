@@ -5,6 +5,7 @@
 //   DATA/overlays/MACHINE.vhdx (.live)     persistent overlays
 //   DATA/overlays/MACHINE.reset (.owned)   reset overlays
 //   DATA/volumes/NAME.vhdx (.live)         volumes
+//   DATA/stdin.*.tmp                       what is imported from standard input, while it is
 //
 // To come: made whole and durable as FILE.new, row, renamed to FILE. To go: renamed to FILE.removed, row, deleted. Whether the row is there decides
 // at the next opening what becomes of a FILE.new or FILE.removed. A FILE without a row is never deleted: the catalogue may be the one at fault.
@@ -20,6 +21,7 @@ namespace rootstock::images {
 
 inline constexpr std::string_view new_suffix = ".new";
 inline constexpr std::string_view removed_suffix = ".removed";
+inline constexpr std::string_view spool_prefix = "stdin."; // of what `image import -` keeps in the data directory while it runs
 
 /// [a-z0-9][a-z0-9._-]{0,62}: of images, machines and volumes; safe as a file name.
 [[nodiscard]] bool is_store_name(std::string_view name);
@@ -53,6 +55,7 @@ class StoreLayout {
 
   private:
     [[nodiscard]] Result<void> move(const std::string& from, const std::string& to);
+    [[nodiscard]] Result<void> clear_spool(Log& log);
     [[nodiscard]] Result<void> recover_directory(const std::string& directory, const std::set<std::string>& known, Log& log);
     [[nodiscard]] Result<void> remove_strays(const std::string& directory, const std::vector<std::string>& names);
     [[nodiscard]] Result<void> recover_file(const std::string& file, const std::set<std::string>& known, Log& log);

@@ -1,5 +1,6 @@
 #include "images/store.hpp"
 
+#include "images/image_reader.hpp"
 #include "support/catch.hpp"
 #include "support/disk_model.hpp"
 #include "support/memory_catalogue.hpp"
@@ -57,7 +58,7 @@ void write_sectors(block::BlockDevice& disk, Tag tag, std::uint64_t first, std::
     REQUIRE(disk.write(first * model_sector, pattern(tag, first, count), false));
 }
 
-std::string error_of(const Result<void>& result) { return result ? "" : result.error().what; }
+template <class T> std::string error_of(const Result<T>& result) { return result ? "" : result.error().what; }
 
 } // namespace
 
@@ -296,4 +297,71 @@ TEST_CASE("wherever the server or the host dies, files and catalogue agree after
         host.catalogue.before_change({});
     }
     REQUIRE(moments > 60);
+}
+
+TEST_CASE("a disk that is lent out is whole in its file and belongs to nobody else meanwhile", "[images][store]") {
+    Host host;
+    const auto store = host.open();
+    REQUIRE(store->import({"/srv/win11.raw"}, "win11", no_progress));
+    CHECK(error_of(store->hold_machine_disk("lab1-01")).find("has no disk of its own") != std::string::npos);
+    auto disk = *store->open_machine_disk("lab1-01", "win11", OverlayKind::persistent);
+    write_sectors(*disk, 9, 102, 2); // acknowledged, never flushed
+    CHECK(error_of(store->hold_machine_disk("lab1-01")).find("is in use") != std::string::npos);
+    disk.reset();
+    {
+        const auto held = store->hold_machine_disk("lab1-01");
+        INFO(error_of(held));
+        REQUIRE(held);
+        CHECK(**held == "/data/overlays/lab1-01.vhdx");
+        CHECK_FALSE(host.has("overlays/lab1-01.vhdx.live"));
+        auto reader = images::ImageReader::open(*host.files, **held);
+        REQUIRE(reader);
+        ByteVector bytes(4 * model_sector);
+        REQUIRE(reader->read(101 * model_sector, bytes));
+        ByteVector expected = pattern(7, 101, 4);
+        const ByteVector written = pattern(9, 102, 2);
+        std::copy(written.begin(), written.end(), expected.begin() + model_sector);
+        CHECK(bytes == expected);
+        CHECK(error_of(store->hold_machine_disk("lab1-01")).find("is being exported") != std::string::npos);
+        CHECK(error_of(store->open_machine_disk("lab1-01", "win11", OverlayKind::persistent)).find("is being exported") != std::string::npos);
+        CHECK(error_of(store->remove_machine_disk("lab1-01")).find("is being exported") != std::string::npos);
+    }
+    CHECK(read_sectors(**store->open_machine_disk("lab1-01", "win11", OverlayKind::persistent), 102, 2) == pattern(9, 102, 2));
+}
+
+TEST_CASE("writes that a crash left in the live map are in the file that is lent out", "[images][store]") {
+    Host host;
+    {
+        const auto store = host.open();
+        REQUIRE(store->import({"/srv/win11.raw"}, "win11", no_progress));
+        write_sectors(**store->open_machine_disk("lab1-01", "win11", OverlayKind::persistent), 9, 102, 2);
+    }
+    Host after(host.files->after_process_death(), host.catalogue.rows());
+    REQUIRE(after.has("overlays/lab1-01.vhdx.live"));
+    const auto store = after.open();
+    const auto held = store->hold_machine_disk("lab1-01");
+    REQUIRE(held);
+    auto reader = images::ImageReader::open(*after.files, **held);
+    REQUIRE(reader);
+    ByteVector bytes(2 * model_sector);
+    REQUIRE(reader->read(102 * model_sector, bytes));
+    CHECK(bytes == pattern(9, 102, 2));
+}
+
+TEST_CASE("a reset machine's disk is not lent out", "[images][store]") {
+    Host host;
+    const auto store = host.open();
+    REQUIRE(store->import({"/srv/win11.raw"}, "win11", no_progress));
+    REQUIRE(store->open_machine_disk("lab1-01", "win11", OverlayKind::reset));
+    CHECK(error_of(store->hold_machine_disk("lab1-01")).find("thrown away at its next boot") != std::string::npos);
+}
+
+TEST_CASE("what was kept of standard input is removed at the next start", "[images][store]") {
+    Host host;
+    REQUIRE(host.files->make_directories("/data"));
+    REQUIRE(host.files->open("/data/stdin.01234567.tmp", images::OpenMode::create_new));
+    REQUIRE(host.files->open("/data/other.tmp", images::OpenMode::create_new));
+    const auto store = host.open();
+    CHECK_FALSE(host.has("stdin.01234567.tmp"));
+    CHECK(host.has("other.tmp"));
 }

@@ -1,0 +1,12 @@
+// The parts of `rootstock image`, one file each; image.cpp makes the group and joins them.
+#pragma once
+
+#include "cli/options.hpp"
+
+namespace rootstock::cli {
+
+void add_image_import(CLI::App& group, Options& options, Action& chosen);
+void add_image_export(CLI::App& group, Options& options, Action& chosen);
+void add_image_file_commands(CLI::App& group, Options& options, Action& chosen); // check, convert
+
+} // namespace rootstock::cli
