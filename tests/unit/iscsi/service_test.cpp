@@ -201,6 +201,34 @@ TEST_CASE("Events: who is refused, and who is no initiator, is told", "[iscsi][s
     CHECK(server.log.wait_for("iscsi.connection.ended address=127.0.0.1 reason=\"the first PDU is no Login Request\""));
 }
 
+TEST_CASE("Events: an initiator that is sent elsewhere", "[iscsi][service]") {
+    Server server;
+    test::FixedTargets::Target moved;
+    moved.authentication.moved_to = "10.20.0.2:3260";
+    server.targets.add("iqn.a:moved", std::move(moved));
+    SocketInitiator initiator(server.port());
+    const std::string names = test::key_text({"InitiatorName=iqn.a:b", "TargetName=iqn.a:moved"});
+    CHECK(initiator.login(1, {}, names) == LoginStatus::moved_temporarily);
+    CHECK(initiator.closed());
+    CHECK(server.log.wait_for("iscsi.login.redirected initiator=iqn.a:b target=iqn.a:moved address=127.0.0.1 to=10.20.0.2:3260"));
+}
+
+TEST_CASE("Events: the first Reject of a session is a warning, the others are not", "[iscsi][service]") {
+    Server server;
+    server.log.set_threshold(Level::info);
+    SocketInitiator initiator(server.port());
+    REQUIRE(initiator.login(1) == LoginStatus::success);
+    for (int i = 0; i < 3; ++i) {
+        initiator.send(test::wire(make_header<NopOutHeader>(Opcode::snack_request)));
+        const auto answer = initiator.receive();
+        REQUIRE(answer);
+        CHECK(test::reject_reason({*answer}) == RejectReason::snack_reject);
+    }
+    CHECK(server.log.wait_for("iscsi.pdu.rejected session=1 address=127.0.0.1 opcode=0x10 reason=0x03"));
+    server.counters(); // the shard has come so far
+    CHECK(server.log.count("iscsi.pdu.rejected") == 1);
+}
+
 TEST_CASE("Stop: initiators are asked to log out, and those who do not are closed", "[iscsi][service]") {
     Server server;
     SocketInitiator initiator(server.port());
