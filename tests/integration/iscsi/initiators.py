@@ -5,16 +5,20 @@
 Each check is one function; a missing program is told and its checks are skipped.
 """
 import contextlib
+import os
 import re
+import select
 import shutil
 import socket
 import struct
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 TARGET = "iqn.2026-01.test.rootstock:disk0"
 PROGRAM = sys.argv[1]
+IPXE_ISO = Path("/usr/lib/ipxe/ipxe.iso")  # package ipxe
 
 
 class Target:
@@ -126,6 +130,35 @@ def check_ipv6():
     with target("--address", "::1") as served:
         assert "ROOTSTCK" in run("iscsi-inq", served.url(host="[::1]"))
         served.finish()
+    return None
+
+
+def read_until(stream, text, seconds):
+    """What a program says until it says `text`; all that it said when it never does."""
+    said, deadline = b"", time.monotonic() + seconds
+    while text not in said and (left := deadline - time.monotonic()) > 0:
+        if not select.select([stream], [], [], left)[0] or not (piece := os.read(stream.fileno(), 4096)):
+            break
+        said += piece
+    return said.decode(errors="replace")
+
+
+def check_cdrom_boot():
+    """A BIOS boots the ISO image by El Torito, and its loader reads on: scsi-generic passes their commands to our drive as they are."""
+    if not IPXE_ISO.exists():
+        return f"{IPXE_ISO} missing"
+    with target("--unit", "cdrom", "--content", str(IPXE_ISO)) as served:
+        machine = subprocess.Popen(
+            ["qemu-system-x86_64", "-nodefaults", "-nographic", "-serial", "stdio", "-m", "128", "-device", "virtio-scsi-pci",
+             "-drive", f"file={served.url()},if=none,id=cd,format=raw,readonly=on", "-device", "scsi-generic,drive=cd"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        try:
+            said = read_until(machine.stdout, b"iPXE initialising devices", 90)
+        finally:
+            machine.kill()
+            machine.wait()
+            machine.stdout.close()
+        assert "iPXE initialising devices" in said, said[-2000:]
     return None
 
 
@@ -243,7 +276,7 @@ def check_slow_reader():
 NEEDS = {"check_tools": ["iscsi-ls", "iscsi-inq", "iscsi-readcapacity16"], "check_qemu_io": ["qemu-io", "qemu-img"],
          "check_many_at_once": ["qemu-io"], "check_chap": ["iscsi-inq"], "check_mutual_chap": ["iscsi-inq"],
          "check_digests": ["iscsi-inq"], "check_ipv6": ["iscsi-inq"], "check_unknown_target": ["iscsi-inq"],
-         "check_strangers": ["iscsi-inq"], "check_slow_reader": ["qemu-io"]}
+         "check_cdrom_boot": ["qemu-system-x86_64"], "check_strangers": ["iscsi-inq"], "check_slow_reader": ["qemu-io"]}
 
 
 def main():

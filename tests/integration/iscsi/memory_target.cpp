@@ -1,8 +1,10 @@
 // A small target for tests and measurements: memory disks behind the real service. Prints its port, serves until standard input ends, then
 // prints what the edge counted.
 //
-//     memory_target [--unit disk|read-only|removable|cdrom] [--size MIB] [--shards N] [--address A] [--chap USER:SECRET] [--mutual USER:SECRET] [--targets N]
+//     memory_target [--unit disk|read-only|removable|cdrom] [--content FILE] [--size MIB] [--shards N] [--address A]
+//                   [--chap USER:SECRET] [--mutual USER:SECRET] [--targets N]
 #include "block/memory_device.hpp"
+#include "core/checked.hpp"
 #include "iscsi/service.hpp"
 #include "net/offload.hpp"
 #include "net/runtime.hpp"
@@ -10,6 +12,8 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <string>
 
 using namespace rootstock;
@@ -18,6 +22,7 @@ namespace {
 
 struct Options {
     std::string unit = "disk";
+    std::string content; // a file that the unit begins with
     std::uint64_t size_mib = 64;
     std::size_t shards = 1;
     std::string address = "127.0.0.1";
@@ -38,6 +43,8 @@ Options parse(int argc, char** argv) {
         const std::string value = argv[i + 1];
         if (name == "--unit") {
             options.unit = value;
+        } else if (name == "--content") {
+            options.content = value;
         } else if (name == "--size") {
             options.size_mib = std::stoull(value);
         } else if (name == "--shards") {
@@ -58,11 +65,22 @@ Options parse(int argc, char** argv) {
     return options;
 }
 
+ByteVector read_content(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
 std::shared_ptr<scsi::LogicalUnit> make_unit(const Options& options, const std::string& name) {
     block::Geometry geometry;
-    geometry.size_bytes = options.size_mib << 20U;
+    ByteVector content = options.content.empty() ? ByteVector() : read_content(options.content);
+    content.resize(round_up(content.size(), geometry.logical_block_size));
+    geometry.size_bytes = content.empty() ? options.size_mib << 20U : content.size();
     geometry.read_only = options.unit == "read-only";
     auto device = std::make_shared<block::MemoryDevice>(geometry);
+    if (const auto written = device->write(0, content, false); !written && !content.empty()) {
+        std::fprintf(stderr, "%s cannot be served\n", options.content.c_str());
+        std::exit(1);
+    }
     scsi::Identity identity = scsi::identity_from_name(name);
     if (options.unit == "cdrom") {
         return scsi::make_cdrom_unit(std::move(device), std::move(identity));
