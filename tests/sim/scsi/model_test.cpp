@@ -33,7 +33,7 @@ class Simulation {
 
     void step() {
         const int who = pick(initiators);
-        switch (pick(16)) {
+        switch (pick(17)) {
         case 0: reconnect(who); break;
         case 1: reset(); break;
         case 2:
@@ -49,6 +49,7 @@ class Simulation {
         case 12: write_same(who); break;
         case 13: unmap(who); break;
         case 14: compare_and_write(who); break;
+        case 15: extended_copy(who); break;
         default: or_write(who); break;
         }
     }
@@ -177,6 +178,28 @@ class Simulation {
         if (medium(who, true, run(who, CdbBuilder(0x8b).u64(2, lba).u32(10, count), data))) {
             const auto now = at(lba, count);
             std::transform(now.begin(), now.end(), data.begin(), now.begin(), std::bit_or<>());
+        }
+    }
+    /// One segment, by the CSCD ID of the unit itself; onto itself in part more often than not, for the medium is small.
+    void extended_copy(int who) {
+        const unsigned count = pick_count();
+        const unsigned source = pick_lba(count);
+        const unsigned destination = pick_lba(count);
+        ByteVector list;
+        ByteWriter out(list);
+        out.byte(static_cast<std::uint8_t>(who));
+        out.fill(10);
+        out.byte(28); // SEGMENT DESCRIPTOR LIST LENGTH
+        out.fill(4);
+        out.write(be32(0x02000018));
+        out.write(be32(0xffffffff));
+        out.write(be32(count));
+        out.write(be64(source));
+        out.write(be64(destination));
+        if (medium(who, true, run(who, CdbBuilder(0x83).u32(10, static_cast<std::uint32_t>(list.size())), list))) {
+            const auto from = at(source, count);
+            const ByteVector copied(from.begin(), from.end());
+            std::copy(copied.begin(), copied.end(), at(destination, count).begin());
         }
     }
 
