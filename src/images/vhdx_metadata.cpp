@@ -8,6 +8,7 @@
 #include <bit>
 #include <filesystem>
 #include <map>
+#include <set>
 
 namespace rootstock::images {
 namespace {
@@ -34,20 +35,23 @@ bool is_known(const Guid& id) {
 /// The known items' bytes by id. User metadata and optional unknown items only have to be well placed.
 using Items = std::map<Guid, Bytes>;
 
-Result<void, VhdxError> take_item(const MetadataTableEntry& entry, Bytes region, Items& items) {
-    const bool empty = entry.length == 0 && entry.offset == 0;
-    if (entry.length > max_metadata_item || (!empty && (entry.offset < metadata_table_size || !range_fits(entry.offset, entry.length, region.size())))) {
+/// What has been listed: an id may stand once as the user's and once as the system's.
+using Listed = std::set<std::pair<Guid, bool>>;
+
+Result<void, VhdxError> take_item(const MetadataTableEntry& entry, Bytes region, Items& items, Listed& listed) {
+    const bool empty = entry.length == 0;
+    if (empty != (entry.offset == 0) || entry.length > max_metadata_item || (!empty && (entry.offset < metadata_table_size || !range_fits(entry.offset, entry.length, region.size())))) {
         return VhdxError::metadata_placement;
     }
     const bool user = (entry.flags & metadata_is_user) != 0;
+    if (!listed.emplace(entry.item_id, user).second) {
+        return VhdxError::metadata_twice;
+    }
     if (user || !is_known(entry.item_id)) {
         return (entry.flags & metadata_is_required) != 0 ? Result<void, VhdxError>(VhdxError::metadata_unknown_required)
                                                          : Result<void, VhdxError>();
     }
-    const Bytes item = empty ? Bytes{} : region.subspan(entry.offset, entry.length);
-    if (!items.emplace(entry.item_id, item).second) {
-        return VhdxError::metadata_twice;
-    }
+    items.emplace(entry.item_id, empty ? Bytes{} : region.subspan(entry.offset, entry.length));
     return {};
 }
 
@@ -64,8 +68,9 @@ Result<Items, VhdxError> decode_table(Bytes region) {
         return VhdxError::metadata_entry_count;
     }
     Items items;
+    Listed listed;
     for (std::uint16_t i = 0; i < header.entry_count; ++i) {
-        if (auto taken = take_item(reader.read<MetadataTableEntry>(), region, items); !taken) {
+        if (auto taken = take_item(reader.read<MetadataTableEntry>(), region, items, listed); !taken) {
             return taken.error();
         }
     }

@@ -3,6 +3,7 @@
 #include "images/vhdx_checksum.hpp"
 
 #include <algorithm>
+#include <set>
 
 namespace rootstock::images {
 namespace {
@@ -20,17 +21,16 @@ bool is_well_placed(const VhdxRegion& region) {
 }
 
 /// Puts one entry where it belongs; a region that stands there already, or that must be understood and is not, is refused.
-Result<void, VhdxError> take_entry(const RegionTableEntry& entry, VhdxRegions& regions) {
+Result<void, VhdxError> take_entry(const RegionTableEntry& entry, VhdxRegions& regions, std::set<Guid>& listed) {
     const VhdxRegion region{entry.file_offset, entry.length};
     if (!is_well_placed(region)) {
         return VhdxError::region_placement;
     }
+    if (!listed.insert(entry.guid).second) {
+        return VhdxError::region_twice;
+    }
     if (entry.guid == bat_region || entry.guid == metadata_region) {
-        VhdxRegion& known = entry.guid == bat_region ? regions.bat : regions.metadata;
-        if (known.length != 0) {
-            return VhdxError::region_twice;
-        }
-        known = region;
+        (entry.guid == bat_region ? regions.bat : regions.metadata) = region;
         return {};
     }
     if ((entry.flags & region_required) != 0) {
@@ -60,8 +60,9 @@ Result<VhdxRegions, VhdxError> decode_region_table(Bytes table) {
         return VhdxError::region_entry_count;
     }
     VhdxRegions regions;
+    std::set<Guid> listed;
     for (std::uint32_t i = 0; i < header.entry_count; ++i) {
-        if (auto taken = take_entry(reader.read<RegionTableEntry>(), regions); !taken) {
+        if (auto taken = take_entry(reader.read<RegionTableEntry>(), regions, listed); !taken) {
             return taken.error();
         }
     }

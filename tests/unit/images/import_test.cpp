@@ -3,7 +3,8 @@
 #include "core/random.hpp"
 #include "images/import.hpp"
 #include "images/vhdx_layout.hpp"
-#include "images_test_files.hpp"
+#include "chain_files.hpp"
+#include "images/overlay.hpp"
 #include "read_pieces.hpp"
 #include "support/vhdx_validator.hpp"
 
@@ -256,4 +257,29 @@ TEST_CASE("A source that changes while it is read is refused", "[images][import]
     REQUIRE_FALSE(imported);
     CHECK(imported.error().what.find("was changed while it was read") != std::string::npos);
     CHECK_FALSE(files->exists(directory.file("master.vhdx")));
+}
+
+TEST_CASE("A master of a disk with 4096-byte sectors has them too, and overlays stand on it", "[images][import]") {
+    TemporaryDirectory directory;
+    const auto files = make_posix_file_system();
+    DiskModel model(8 * mib, 1);
+    {
+        VhdxMetadata metadata;
+        metadata.virtual_disk_size = model.bytes.size();
+        metadata.logical_sector_size = 4096;
+        VhdxFile disk(*files, directory.file("disk.vhdx"), metadata, 1);
+        disk.place(2, PayloadState::fully_present);
+        disk.write(4 * mib, model.noise(4 * mib, 2 * mib));
+    }
+    const auto identity = value_of(import_image(*files, directory.file("disk.vhdx"), directory.file("master.vhdx"), no_progress()));
+    const auto master = value_of(open_master(*files, directory.file("master.vhdx"), identity));
+    CHECK(master->geometry().logical_block_size == 4096);
+    REQUIRE(create_persistent_overlay(*files, directory.file("overlay.vhdx"), *master));
+    const auto overlay = value_of(open_persistent_overlay(*files, directory.file("overlay.vhdx"), master));
+    REQUIRE(overlay->write(4 * mib + 4096, model.noise(4 * mib + 4096, 4096), false));
+    REQUIRE(overlay->close());
+    auto reader = value_of(ImageReader::open(*files, directory.file("overlay.vhdx")));
+    ByteVector bytes(model.bytes.size());
+    REQUIRE(reader.read(0, bytes));
+    CHECK(bytes == model.bytes);
 }

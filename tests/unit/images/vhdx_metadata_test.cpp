@@ -117,6 +117,25 @@ TEST_CASE("Unknown items that are not required, and user metadata, do not matter
     CHECK(value_of(decode_metadata(region)) == plain_disk());
 }
 
+TEST_CASE("An unknown item may be listed once as the user's and once as the system's, and no more", "[images][vhdx][metadata]") {
+    constexpr std::uint32_t flags = 24;
+    ByteVector region = encode_metadata(plain_disk());
+    region[8 + 2] = 7; // two more entries
+    const Guid unknown{{0x77}};
+    for (const std::size_t index : {5U, 6U}) {
+        std::memcpy(region.data() + entry_field(index, 0), &unknown, sizeof unknown);
+    }
+    CHECK(decode_metadata(region).error() == VhdxError::metadata_twice);
+    CHECK(decode_metadata(with_u32(region, entry_field(6, flags), metadata_is_user)));
+}
+
+TEST_CASE("An item without bytes has no offset", "[images][vhdx][metadata]") {
+    ByteVector region = encode_metadata(plain_disk());
+    region[8 + 2] = 6;
+    CHECK(decode_metadata(region));
+    CHECK(decode_metadata(with_u32(region, entry_field(5, 16), metadata_table_size)).error() == VhdxError::metadata_placement);
+}
+
 TEST_CASE("A known item listed twice is refused", "[images][vhdx][metadata]") {
     ByteVector region = encode_metadata(plain_disk());
     std::memcpy(region.data() + entry_field(2, 0), region.data() + entry_field(1, 0), sizeof(MetadataTableEntry));

@@ -70,6 +70,18 @@ TEST_CASE("A region listed twice is refused", "[images][vhdx][regions]") {
     CHECK(decode_region_table(table).error() == VhdxError::region_twice);
 }
 
+TEST_CASE("An unknown region listed twice is refused as well", "[images][vhdx][regions]") {
+    ByteVector table = encode_region_table(two_regions);
+    for (const unsigned index : {2U, 3U}) {
+        const RegionTableEntry entry{Guid{{0x77}}, le64((4 + index) * mib), le32(one_mib), le32(0)};
+        std::memcpy(table.data() + field(index, 0), &entry, sizeof entry);
+        table[8] = static_cast<std::uint8_t>(index + 1);
+        put_vhdx_checksum(table);
+        CHECK(static_cast<bool>(decode_region_table(table)) == (index == 2));
+    }
+    CHECK(decode_region_table(table).error() == VhdxError::region_twice);
+}
+
 TEST_CASE("An unknown region that is not required is kept in mind, so that nothing is put over it", "[images][vhdx][regions]") {
     ByteVector table = encode_region_table(two_regions);
     const RegionTableEntry unknown{Guid{{1, 2, 3}}, le64(9 * mib), le32(one_mib), le32(0)};
