@@ -91,7 +91,7 @@ TEST_CASE("Metadata that break a rule are refused by its name", "[images][vhdx][
         Change{"beyond the region", entry_field(1, 16), 0xfffffff0, VhdxError::metadata_placement},
         Change{"longer than 1 MiB", entry_field(1, 20), 0x100001, VhdxError::metadata_placement},
         Change{"wrong size", entry_field(1, 20), 4, VhdxError::metadata_item_size},
-        Change{"empty", entry_field(1, 20), 0, VhdxError::metadata_item_size},
+        Change{"empty with an offset", entry_field(1, 20), 0, VhdxError::metadata_placement},
         Change{"unknown and required", entry_field(1, 0), 1, VhdxError::metadata_unknown_required},
         Change{"block size 0", parameters_at, 0, VhdxError::block_size}, Change{"block size 3 MiB", parameters_at, 3U << 20U, VhdxError::block_size},
         Change{"block size 512 KiB", parameters_at, 1U << 19U, VhdxError::block_size},
