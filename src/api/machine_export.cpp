@@ -33,6 +33,9 @@ class Loan final : public http::Stream {
 
 Result<std::shared_ptr<http::Stream>> lend_machine_disk(const Parts& parts,
                                                         const std::string& machine) {
+    if (auto released = parts.disks.release_machine_disk(machine); !released) {
+        return released.error();
+    }
     auto path = parts.store.hold_machine_disk(machine);
     if (!path) {
         return path.error();

@@ -49,6 +49,9 @@ class Disks final : public iscsi::TargetProvider {
     /// Ends the machine's sessions and throws its overlay away (`machine reset`, `machine remove`).
     /// The boot that had it cannot log in again.
     [[nodiscard]] Result<void> discard_machine_disk(const std::string& machine);
+    /// Closes the disk of a machine without sessions, so that the store may lend it out. Refused
+    /// while it has some.
+    [[nodiscard]] Result<void> release_machine_disk(const std::string& machine);
     /// Closes a volume that nobody uses, so that the store may delete it. Refused while it has
     /// sessions.
     [[nodiscard]] Result<void> release_volume(const std::string& volume);

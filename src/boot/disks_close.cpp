@@ -40,6 +40,18 @@ Result<void> Disks::discard_machine_disk(const std::string& machine) {
     return store_.remove_machine_disk(machine);
 }
 
+Result<void> Disks::release_machine_disk(const std::string& machine) {
+    const Names::TargetName target{Kind::machine, machine};
+    const auto disk = open_disks_.get(disk_identity(target));
+    std::lock_guard changing(disk->changing);
+    if (sessions_.any(SessionTable::on_disk({Kind::machine, machine}))) {
+        return make_error(std::errc::device_or_resource_busy,
+                          "machine " + machine +
+                              " has its disk in use; switch it off, or end its sessions, first");
+    }
+    return close(target, *disk);
+}
+
 Result<void> Disks::release_volume(const std::string& volume) {
     const auto disk = open_disks_.get(disk_identity({Kind::volume, volume}));
     std::lock_guard changing(disk->changing);

@@ -294,6 +294,13 @@ TEST_CASE("API: what is wrong with a request is told", "[api][errors]") {
          R"({"name":"No Good","source":"/dev/null"})",
          400,
          "no name"},
+        {Method::post,
+         "/api/v1/images",
+         R"({"name":"x","source":"/dev/null","sha256":"12"})",
+         400,
+         "64 hexadecimal digits"},
+        {Method::post, "/api/v1/machines/none/export", "", 404, "none"},
+        {Method::post, "/api/v1/machines/lab1-07/export", "", 404, "no disk of its own"},
         {Method::post, "/api/v1/volumes", R"({"name":"a","size":"much"})", 400, "size"},
         {Method::post, "/api/v1/volumes", R"({"name":"A B","size":"1M"})", 400, "example"},
     };
@@ -303,6 +310,35 @@ TEST_CASE("API: what is wrong with a request is told", "[api][errors]") {
         CHECK(response.status == row.status);
         CHECK_THAT(response.text, Contains(row.text) && Contains("\"error\":{\"code\":"));
     }
+}
+
+TEST_CASE("API: an export has the machine's disk for as long as it reads", "[api][export]") {
+    World world;
+    world.import();
+    world.assign("lab1-07", pc);
+    const auto open = [&] {
+        return world.store->open_machine_disk(
+            "lab1-07", "debian12", images::OverlayKind::persistent);
+    };
+    const std::string url = "/api/v1/machines/lab1-07/export";
+    auto disk = open();
+    REQUIRE(disk);
+    CHECK(world.ask(Method::post, url).status == 409);
+    disk->reset();
+    {
+        const auto lent = world.ask(Method::post, url);
+        INFO(lent.text);
+        REQUIRE(lent.stream);
+        lent.stream->on_ready([] {});
+        CHECK(lent.stream->next() ==
+              R"({"disk":{"file":")" + world.folder.file("overlays/lab1-07.vhdx") + "\"}}\n");
+        CHECK(lent.stream->next() == std::string()); // it goes on
+        CHECK_FALSE(open());
+        CHECK(world.ask(Method::post, "/api/v1/machines/lab1-07/reset").status == 409);
+    }
+    CHECK(open());
+    CHECK(text_at(world.get("/api/v1/images/debian12"), "file") ==
+          world.folder.file("images/debian12/v0001.vhdx"));
 }
 
 TEST_CASE("API: an unknown PC waits, is assigned, and goes on", "[api][unknown]") {
