@@ -177,6 +177,9 @@ Result<Client> Client::open(const Options& options, bool needs_server) {
     }
     auto local = app::Server::open_offline(*config);
     if (!local) {
+        if (answers(socket)) { // it was just starting
+            return Client(socket, config->server.data, nullptr);
+        }
         return local.error();
     }
     std::string local_socket = (*local)->socket_path();
