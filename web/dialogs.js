@@ -170,7 +170,7 @@ export function importImage(start) {
   ask({
     title: 'Import an image',
     body: [field('Name', name), field('File on the server', h('input', { name: 'source', required: true, pattern: '/.*', placeholder: '/srv/images/win11.img', autocomplete: 'off', spellcheck: 'false' }),
-      'A raw disk image, with its full path. The file itself is not changed and not needed afterwards.')],
+      'A disk image with its full path: raw, VHDX, VHD, qcow2, VMDK or VDI. The file itself is not changed and not needed afterwards.')],
     confirm: 'Import', action: (values) => start(values.name, values.source),
   });
 }

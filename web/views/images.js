@@ -20,7 +20,7 @@ export function render(root) {
         { class: 'danger-text', 'data-key': `delete-${image.name}`, 'aria-label': `Delete the image ${image.name}` }), 'end'],
     ], state.images, (image) => image.name)
       : state.imports.size ? null
-        : empty('No image yet', h('p', {}, 'An image is the system disk that machines start from: a raw disk image of an installed system. All machines share it; each keeps only what it changes itself.'),
+        : empty('No image yet', h('p', {}, 'An image is the system disk that machines start from: a disk image (raw, VHDX, VHD, qcow2, VMDK, VDI) of an installed system. All machines share it; each keeps only what it changes itself.'),
           h('p', {}, 'Put the file on the server and press ', h('strong', {}, 'Import'), ', or use the command line:'), h('code', { class: 'block' }, 'rootstock image import DISK.img --name win11')));
 }
 
