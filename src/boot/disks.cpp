@@ -65,10 +65,14 @@ class Disks::Lease final : public iscsi::SessionLease {
     const bool by_os_;
 };
 
-Disks::Disks(
-    Names names, fleet::Registry& registry, images::Store& store, Log& log, const Clock& clock)
+Disks::Disks(Names names,
+             fleet::Registry& registry,
+             images::Store& store,
+             scsi::ReservationStore& reservations,
+             Log& log,
+             const Clock& clock)
     : names_(std::move(names)), registry_(registry), store_(store), log_(log), clock_(clock),
-      open_disks_(clock), listening_(registry.listen([this](const fleet::Change& change) {
+      open_disks_(clock, reservations), listening_(registry.listen([this](const fleet::Change& change) {
           if (change.kind == fleet::Change::Kind::machine_replaced ||
               change.kind == fleet::Change::Kind::machine_removed ||
               change.kind == fleet::Change::Kind::machine_changed) {
@@ -205,14 +209,16 @@ Result<iscsi::Target, LoginStatus> Disks::open_machine(const iscsi::LoginRequest
     }
     if (!disk->unit) {
         auto overlay = store_.open_machine_disk(name, machine.image, overlay_kind(machine.mode));
-        if (!overlay) {
+        const auto opened =
+            overlay ? open_disks_.opened(*disk, disk_identity(target), std::move(*overlay))
+                    : Result<void>(overlay.error());
+        if (!opened) {
             log_.error(
                 "boot.disk.failed",
-                {{"machine", name}, {"image", machine.image}, {"reason", overlay.error().what}});
-            registry_.boot_ended(*boot, fleet::BootOutcome::failed, overlay.error().what);
+                {{"machine", name}, {"image", machine.image}, {"reason", opened.error().what}});
+            registry_.boot_ended(*boot, fleet::BootOutcome::failed, opened.error().what);
             return LoginStatus::target_error;
         }
-        OpenDisks::opened(*disk, disk_identity(target), *overlay);
     }
     registry_.boot_stage(*boot, fleet::Stage::login, request.remote_address);
     if (*taken && machine.mode == fleet::Mode::reset) {
@@ -262,6 +268,9 @@ Disks::take_over(const fleet::Machine& machine, fleet::BootId boot, OpenDisk& di
     }
     // Opened anew, because image and mode may have changed since.
     auto ready = close({Kind::machine, machine.name}, disk);
+    if (ready) {
+        ready = open_disks_.forget_reservations(disk_identity({Kind::machine, machine.name}));
+    }
     if (ready && machine.mode == fleet::Mode::reset) {
         ready = store_.remove_machine_disk(machine.name);
     }
@@ -299,11 +308,13 @@ Result<iscsi::Target, LoginStatus> Disks::open_volume(const iscsi::LoginRequest&
     }
     if (!disk->unit) {
         auto overlay = store_.open_volume_disk(name);
-        if (!overlay) {
-            log_.error("boot.volume.failed", {{"volume", name}, {"reason", overlay.error().what}});
+        const auto opened =
+            overlay ? open_disks_.opened(*disk, disk_identity(target), std::move(*overlay))
+                    : Result<void>(overlay.error());
+        if (!opened) {
+            log_.error("boot.volume.failed", {{"volume", name}, {"reason", opened.error().what}});
             return LoginStatus::target_error;
         }
-        OpenDisks::opened(*disk, disk_identity(target), *overlay);
     }
     return make_target(request, target, find_initiator(request.initiator_name), 0, *disk);
 }

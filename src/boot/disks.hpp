@@ -12,7 +12,9 @@
 // Which boot owns an overlay is the newest boot of the machine that reached the stage "login": it
 // is in the database, so a restart of this server is no new boot. A replaced or removed machine's
 // sessions end at once. Disks stay open a while after their last session (limits.hpp:
-// idle_disk_close).
+// idle_disk_close); a volume with persistent reservations stays open, because some of them may be
+// in memory alone. Reservations that are to survive (APTPL) end with the volume, and with the boot
+// of a machine: the next boot, with an ISID of its own, must not be shut out by the last one.
 //
 // Threads: thread-safe. authorize(), chap_secret(), discover() and sessions() do not block; all
 // else may: offload pool.
@@ -29,8 +31,12 @@ namespace rootstock::boot {
 
 class Disks final : public iscsi::TargetProvider {
   public:
-    Disks(
-        Names names, fleet::Registry& registry, images::Store& store, Log& log, const Clock& clock);
+    Disks(Names names,
+          fleet::Registry& registry,
+          images::Store& store,
+          scsi::ReservationStore& reservations,
+          Log& log,
+          const Clock& clock);
     ~Disks() override;
 
     [[nodiscard]] Result<iscsi::Authentication, iscsi::LoginStatus>
@@ -52,8 +58,8 @@ class Disks final : public iscsi::TargetProvider {
     /// Closes the disk of a machine without sessions, so that the store may lend it out. Refused
     /// while it has some.
     [[nodiscard]] Result<void> release_machine_disk(const std::string& machine);
-    /// Closes a volume that nobody uses, so that the store may delete it. Refused while it has
-    /// sessions.
+    /// Closes a volume that nobody uses and ends its reservations, so that the store may delete it.
+    /// Refused while it has sessions.
     [[nodiscard]] Result<void> release_volume(const std::string& volume);
 
     [[nodiscard]] const Names& names() const { return names_; }

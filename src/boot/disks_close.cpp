@@ -37,6 +37,9 @@ Result<void> Disks::discard_machine_disk(const std::string& machine) {
     if (auto released = OpenDisks::let_go(*disk); !released) {
         return released;
     }
+    if (auto forgotten = open_disks_.forget_reservations(disk_identity(target)); !forgotten) {
+        return forgotten;
+    }
     return store_.remove_machine_disk(machine);
 }
 
@@ -53,13 +56,17 @@ Result<void> Disks::release_machine_disk(const std::string& machine) {
 }
 
 Result<void> Disks::release_volume(const std::string& volume) {
-    const auto disk = open_disks_.get(disk_identity({Kind::volume, volume}));
+    const std::string identity = disk_identity({Kind::volume, volume});
+    const auto disk = open_disks_.get(identity);
     std::lock_guard changing(disk->changing);
     if (sessions_.any(SessionTable::on_disk({Kind::volume, volume}))) {
         return make_error(std::errc::device_or_resource_busy,
                           "volume " + volume + " is in use; end its sessions first");
     }
-    return close({Kind::volume, volume}, *disk);
+    if (auto closed = close({Kind::volume, volume}, *disk); !closed) {
+        return closed;
+    }
+    return open_disks_.forget_reservations(identity);
 }
 
 void Disks::close_idle() {
@@ -72,12 +79,15 @@ void Disks::close_idle() {
         if (sessions_.any(on_this)) {
             continue; // touched again when the last one ends
         }
-        if (auto closed = close(disk_of_identity(identity), *disk); !closed) {
+        const Names::TargetName target = disk_of_identity(identity);
+        if (target.kind == Kind::volume && disk->unit && disk->unit->has_registrations()) {
+            continue; // a reservation outlives its session (SPC-4 5.12.5)
+        }
+        if (auto closed = close(target, *disk); !closed) {
             log_.error("boot.disk.close_failed",
                        {{"disk", identity}, {"reason", closed.error().what}});
         }
         const auto view = registry_.view();
-        const Names::TargetName target = disk_of_identity(identity);
         const fleet::Machine* machine =
             target.kind == Kind::machine ? view->find(target.name) : nullptr;
         if (const fleet::BootId last = machine == nullptr ? 0 : last_login(*machine); last != 0) {

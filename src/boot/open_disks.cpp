@@ -33,10 +33,22 @@ std::shared_ptr<OpenDisk> OpenDisks::get(const std::string& identity) {
     return disk;
 }
 
-void OpenDisks::opened(OpenDisk& disk,
-                       const std::string& identity,
-                       std::shared_ptr<images::Overlay> overlay) {
-    disk.unit = scsi::make_disk_unit(std::move(overlay), scsi::identity_from_name(identity));
+Result<void> OpenDisks::opened(OpenDisk& disk,
+                               const std::string& identity,
+                               std::shared_ptr<images::Overlay> overlay) {
+    scsi::Identity named = scsi::identity_from_name(identity);
+    auto kept = reservations_.load(named.serial);
+    if (!kept) {
+        return kept.error();
+    }
+    // The store outlives every unit and belongs to none of them: an empty owner.
+    const std::shared_ptr<scsi::ReservationStore> store(std::shared_ptr<void>(), &reservations_);
+    disk.unit = scsi::make_disk_unit(std::move(overlay), std::move(named), store, std::move(*kept));
+    return {};
+}
+
+Result<void> OpenDisks::forget_reservations(const std::string& identity) {
+    return reservations_.save(scsi::identity_from_name(identity).serial, {});
 }
 
 Result<void> OpenDisks::let_go(OpenDisk& disk) {

@@ -7,6 +7,7 @@
 #include "core/clock.hpp"
 #include "images/overlay.hpp"
 #include "scsi/logical_unit.hpp"
+#include "scsi/reservations.hpp"
 
 #include <map>
 #include <mutex>
@@ -26,13 +27,17 @@ struct OpenDisk {
 
 class OpenDisks {
   public:
-    explicit OpenDisks(const Clock& clock) : clock_(clock) {}
+    OpenDisks(const Clock& clock, scsi::ReservationStore& reservations)
+        : clock_(clock), reservations_(reservations) {}
 
     [[nodiscard]] std::shared_ptr<OpenDisk> get(const std::string& identity);
 
-    /// Makes the unit over `overlay`. `disk.changing` is held.
-    static void
+    /// Makes the unit over `overlay`, with the persistent reservations that were kept. Blocks.
+    /// `disk.changing` is held.
+    [[nodiscard]] Result<void>
     opened(OpenDisk& disk, const std::string& identity, std::shared_ptr<images::Overlay> overlay);
+    /// The kept reservations end: the disk is thrown away or changes hands. It is not open.
+    [[nodiscard]] Result<void> forget_reservations(const std::string& identity);
     /// Waits until no command uses the unit any more and lets go of the overlay, so that the store
     /// may close or remove it. `disk.changing` is held and its sessions are gone. Fine when it is
     /// not open.
@@ -47,6 +52,7 @@ class OpenDisks {
 
   private:
     const Clock& clock_;
+    scsi::ReservationStore& reservations_;
     mutable std::mutex mutex_; // guards both maps
     std::map<std::string, std::shared_ptr<OpenDisk>> disks_;
     std::map<std::string, TimePoint> touched_;

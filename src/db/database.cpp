@@ -5,6 +5,7 @@
 #include "db/machine_store.hpp"
 #include "db/migrations.hpp"
 #include "db/process_lock.hpp"
+#include "db/reservation_store.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -13,13 +14,14 @@ namespace rootstock::db {
 
 struct Database::Parts {
     Parts(ProcessLock owned, std::unique_ptr<Connection> connection, const Clock& clock)
-        : lock(std::move(owned)), writer(std::move(connection)), machines(writer, clock), leases(writer), images(writer) {}
+        : lock(std::move(owned)), writer(std::move(connection)), machines(writer, clock), leases(writer), images(writer), reservations(writer) {}
 
     ProcessLock lock; // first: given up only when everything is written
     Writer writer;
     MachineStore machines;
     LeaseStore leases;
     ImageStore images;
+    ReservationStore reservations;
 };
 
 namespace {
@@ -62,6 +64,7 @@ Database::~Database() = default;
 fleet::Store& Database::fleet() { return parts_->machines; }
 dhcp::LeaseStore& Database::leases() { return parts_->leases; }
 images::Catalogue& Database::images() { return parts_->images; }
+scsi::ReservationStore& Database::reservations() { return parts_->reservations; }
 std::uint64_t Database::transactions() const { return parts_->writer.transactions(); }
 
 } // namespace rootstock::db

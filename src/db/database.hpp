@@ -1,4 +1,4 @@
-// Database: DATA/rootstock.db, its lock, its writer thread and the three stores over it. Made by app/server (and by commands that work without a
+// Database: DATA/rootstock.db, its lock, its writer thread and the stores over it. Made by app/server (and by commands that work without a
 // running server); lives longer than whoever uses the stores. docs/database.md describes the file.
 #pragma once
 
@@ -6,6 +6,7 @@
 #include "dhcp/lease_store.hpp"
 #include "fleet/store.hpp"
 #include "images/catalogue.hpp"
+#include "scsi/reservations.hpp"
 
 #include <memory>
 
@@ -23,6 +24,7 @@ class Database {
     [[nodiscard]] fleet::Store& fleet();
     [[nodiscard]] dhcp::LeaseStore& leases();
     [[nodiscard]] images::Catalogue& images();
+    [[nodiscard]] scsi::ReservationStore& reservations();
 
     /// Transactions so far, for the figures: callers that wait together share one.
     [[nodiscard]] std::uint64_t transactions() const;

@@ -51,7 +51,8 @@ struct World {
         settings.address = *Ipv4::parse("10.20.0.1");
         loaders.emplace(*registry, clients, log);
         scripts.emplace(settings, *registry, clients, log);
-        disks.emplace(settings.names, *registry, *store, log, clock);
+        disks.emplace(
+            settings.names, *registry, *store, database->reservations(), log, clock);
         api::ServerFacts facts;
         facts.config_file = "rootstock.toml";
         facts.data_directory = folder.path();

@@ -1,7 +1,9 @@
 // Disks over the real database and the real store: who gets which disk, and what becomes of it.
 #include "boot/disks.hpp"
+#include "boot/limits.hpp"
 #include "db/database.hpp"
 #include "support/catch.hpp"
+#include "support/scsi_host.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <atomic>
@@ -20,6 +22,18 @@ const Mac new_pc = *Mac::parse("52:54:00:bb:00:07");
 const Ipv4 somewhere = *Ipv4::parse("10.20.0.107");
 constexpr iscsi::Isid ipxe_isid = {0x40, 0x00, 0x27, 0x23, 0x12, 0x34};
 constexpr iscsi::Isid linux_isid = {0x00, 0x02, 0x3d, 0x00, 0x00, 0x01};
+
+/// Time that a test may push on.
+class LeapingClock final : public Clock {
+  public:
+    [[nodiscard]] TimePoint now() const override { return system_.now() + leapt_.load(); }
+    [[nodiscard]] WallTime wall() const override { return system_.wall(); }
+    void leap(Duration by) { leapt_ = leapt_.load() + by; }
+
+  private:
+    SystemClock system_;
+    std::atomic<Duration> leapt_{Duration::zero()};
+};
 
 /// A data directory, and a server over it that can be started again.
 struct World {
@@ -47,7 +61,7 @@ struct World {
         store = std::move(*disks_store);
         registry = std::make_unique<fleet::Registry>(database->fleet(), random, clock);
         REQUIRE(registry->load());
-        disks = std::make_unique<Disks>(Names{}, *registry, *store, log, clock);
+        disks = std::make_unique<Disks>(Names{}, *registry, *store, database->reservations(), log, clock);
         REQUIRE(disks->refresh_volumes());
     }
     void stop() {
@@ -75,7 +89,7 @@ struct World {
     }
 
     test::TemporaryFolder folder;
-    SystemClock clock;
+    LeapingClock clock;
     SystemRandom random;
     NullLog log;
     std::unique_ptr<images::FileSystem> files = images::make_posix_file_system();
@@ -95,6 +109,55 @@ iscsi::LoginRequest login_of(std::uint32_t generation, iscsi::Isid isid = ipxe_i
     request.portal_address = "10.20.0.1:3260";
     return request;
 }
+
+constexpr const char* volume_target = "iqn.2026-01.internal.rootstock:volume.data";
+constexpr const char* node_a = "iqn.2026-01.test:node-a,i,0x00023d000001";
+constexpr const char* node_b = "iqn.2026-01.test:node-b,i,0x00023d000001";
+
+/// A login to the unit of an open target, which sends PERSISTENT RESERVE commands.
+class Reserver {
+  public:
+    Reserver(const iscsi::Target& target, const char* initiator_port)
+        : session_(target.units.at(0).unit, initiator_port) {}
+
+    [[nodiscard]] scsi::Status
+    out(unsigned action, unsigned type, std::uint64_t key, std::uint64_t action_key, bool aptpl) {
+        const ByteVector cdb =
+            test::CdbBuilder(0x5f).byte(1, action).byte(2, type).u32(5, list_size);
+        ByteVector list(list_size);
+        ByteWriter writer(list);
+        writer.patch(0, be64(key));
+        writer.patch(8, be64(action_key));
+        list[20] = aptpl ? 1 : 0;
+        return session_.run(cdb, list).status;
+    }
+    [[nodiscard]] scsi::Status enrol(std::uint64_t key, bool aptpl) {
+        return out(0x00, 0, 0, key, aptpl);
+    }
+    /// READ KEYS, without the generation.
+    [[nodiscard]] std::vector<std::uint64_t> keys() {
+        const auto answer = session_.run(test::CdbBuilder(0x5e).u16(7, 512));
+        REQUIRE(answer.good());
+        std::vector<std::uint64_t> keys;
+        for (std::size_t at = 8; at + 8 <= answer.data_in.size(); at += 8) {
+            keys.push_back(from_bytes<be64>(Bytes(answer.data_in).subspan(at)).value());
+        }
+        return keys;
+    }
+    /// PTPL_C of REPORT CAPABILITIES.
+    [[nodiscard]] bool can_persist() {
+        const auto answer = session_.run(test::CdbBuilder(0x5e).byte(1, 2).u16(7, 512));
+        REQUIRE(answer.good());
+        return (answer.data_in.at(2) & 0x01U) != 0;
+    }
+    [[nodiscard]] scsi::Status write() {
+        return session_.run(test::CdbBuilder(0x2a).u16(7, 1), ByteVector(512, 'W')).status;
+    }
+
+  private:
+    static constexpr std::uint32_t list_size = 24;
+    test::ScsiSession session_;
+};
 
 /// A session as the target holds it: ended from outside, it lets go of everything on another
 /// thread.
@@ -350,4 +413,89 @@ TEST_CASE("Disks: a volume is for those on its list", "[boot][disks]") {
     CHECK(world.disks->open(missing, "").error() == LoginStatus::not_found);
     REQUIRE(world.disks->release_volume("data"));
     REQUIRE(world.store->remove_volume("data"));
+}
+
+TEST_CASE("Disks: a volume's reservation with APTPL survives the server, others end with it",
+          "[boot][disks][reservations]") {
+    World world;
+    REQUIRE(world.store->create_volume("data", 64 << 20, {"*"}));
+    REQUIRE(world.disks->refresh_volumes());
+    auto request = login_of(1, linux_isid);
+    request.target_name = volume_target;
+    const auto open = [&] {
+        auto opened = world.disks->open(request, "");
+        REQUIRE(opened);
+        return std::move(*opened);
+    };
+    const bool aptpl = GENERATE(true, false);
+    {
+        const auto target = open();
+        Reserver a(target, node_a);
+        CHECK(a.can_persist());
+        REQUIRE(a.enrol(0xaaaa, aptpl) == scsi::Status::good);
+        REQUIRE(a.out(0x01, 0x05, 0xaaaa, 0, false) == scsi::Status::good); // write exclusive, registrants only
+    }
+    world.stop(); // after a kill the database holds the same: save() returned before GOOD
+    world.start();
+    const auto target = open();
+    Reserver a(target, node_a);
+    Reserver b(target, node_b);
+    CHECK(a.keys() == (aptpl ? std::vector<std::uint64_t>{0xaaaa} : std::vector<std::uint64_t>()));
+    CHECK(a.write() == scsi::Status::good);
+    CHECK(b.write() == (aptpl ? scsi::Status::reservation_conflict : scsi::Status::good));
+}
+
+TEST_CASE("Disks: a registered volume stays open without sessions", "[boot][disks][reservations]") {
+    World world;
+    REQUIRE(world.store->create_volume("data", 64 << 20, {"*"}));
+    REQUIRE(world.disks->refresh_volumes());
+    auto request = login_of(1, linux_isid);
+    request.target_name = volume_target;
+    {
+        const auto target = world.disks->open(request, "");
+        REQUIRE(target);
+        REQUIRE(Reserver(*target, node_a).enrol(0xaaaa, false) == scsi::Status::good);
+    }
+    world.clock.leap(2 * idle_disk_close);
+    world.disks->close_idle();
+    const auto target = world.disks->open(request, "");
+    REQUIRE(target);
+    CHECK(Reserver(*target, node_b).keys() == std::vector<std::uint64_t>{0xaaaa});
+}
+
+TEST_CASE("Disks: a removed volume takes its reservations with it", "[boot][disks][reservations]") {
+    World world;
+    auto request = login_of(1, linux_isid);
+    request.target_name = volume_target;
+    for (int round = 0; round < 2; ++round) {
+        REQUIRE(world.store->create_volume("data", 64 << 20, {"*"}));
+        REQUIRE(world.disks->refresh_volumes());
+        {
+            const auto target = world.disks->open(request, "");
+            REQUIRE(target);
+            CHECK(Reserver(*target, node_b).keys().empty());
+            REQUIRE(Reserver(*target, node_a).enrol(0xaaaa, true) == scsi::Status::good);
+        }
+        REQUIRE(world.disks->release_volume("data"));
+        REQUIRE(world.store->remove_volume("data"));
+    }
+}
+
+TEST_CASE("Disks: a machine's reservations last as long as its boot",
+          "[boot][disks][reservations]") {
+    World world;
+    world.assign(fleet::Mode::persistent);
+    const auto first = world.script();
+    {
+        LiveSession system(world, login_of(1, linux_isid), first);
+        REQUIRE(Reserver(system.target, node_a).enrol(0xaaaa, true) == scsi::Status::good);
+    }
+    world.stop();
+    world.start();
+    {
+        LiveSession system(world, login_of(1, linux_isid), first);
+        CHECK(Reserver(system.target, node_b).keys() == std::vector<std::uint64_t>{0xaaaa});
+    }
+    LiveSession anew(world, login_of(1), world.script());
+    CHECK(Reserver(anew.target, node_b).keys().empty());
 }
