@@ -113,6 +113,25 @@ Result<std::optional<std::uint64_t>> size_of(const json::object& body, const cha
     return expected(key, "a size like \"10G\", or a number of bytes");
 }
 
+Result<std::optional<images::ChapIdentity>> chap_of(const json::object& body, const char* key) {
+    const json::value* value = body.if_contains(key);
+    if (value == nullptr) {
+        return std::optional<images::ChapIdentity>();
+    }
+    if (value->is_null()) {
+        return std::optional(images::ChapIdentity());
+    }
+    const json::object* object = value->if_object();
+    const json::value* user = object != nullptr ? object->if_contains("user") : nullptr;
+    const json::value* secret = object != nullptr ? object->if_contains("secret") : nullptr;
+    if (user == nullptr || secret == nullptr || object->size() != 2 || !user->is_string() ||
+        !secret->is_string() || user->as_string().empty()) {
+        return expected(key, R"({"user": "backup", "secret": "at least 12 bytes"}, or null)");
+    }
+    return std::optional(images::ChapIdentity{std::string(user->as_string()),
+                                              std::string(secret->as_string())});
+}
+
 Result<Mac> parse_mac(std::string_view text) {
     const auto mac = Mac::parse(text);
     if (!mac || !mac->is_station()) {

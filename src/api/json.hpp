@@ -7,6 +7,7 @@
 #include "core/mac.hpp"
 #include "core/result.hpp"
 #include "http/message.hpp"
+#include "images/volume.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -32,6 +33,9 @@ texts_of(const json::object& body, const char* key, std::size_t most);
 /// "10G" or a number of bytes.
 [[nodiscard]] Result<std::optional<std::uint64_t>> size_of(const json::object& body,
                                                            const char* key);
+/// {"user": "backup", "secret": "..."}; null takes it away: an empty identity.
+[[nodiscard]] Result<std::optional<images::ChapIdentity>> chap_of(const json::object& body,
+                                                                  const char* key);
 [[nodiscard]] Result<Mac> parse_mac(std::string_view text);
 
 [[nodiscard]] inline std::int64_t time_json(WallTime time) {

@@ -52,6 +52,11 @@ json::array array_of(const std::vector<Row>& rows, Render render) {
     return array;
 }
 
+/// Who must be proved; never the secret.
+json::value user_json(const images::ChapIdentity& identity) {
+    return identity.empty() ? json::value(nullptr) : json::value(identity.user);
+}
+
 } // namespace
 
 std::string_view state_name(MachineState state) {
@@ -245,6 +250,8 @@ json::object Model::volume_json(const images::VolumeRow& volume, const Seen& see
     return {{"name", volume.name},
             {"size_bytes", volume.size_bytes},
             {"initiators", text_array(volume.initiators)},
+            {"chap_user", user_json(volume.options.chap)},
+            {"mutual_chap_user", user_json(volume.options.mutual_chap)},
             {"target", parts_.disks.names().volume_target(volume.name)},
             {"created", time_json(volume.created)},
             {"sessions", sessions_on(seen.sessions, Kind::volume, volume.name)}};

@@ -38,8 +38,34 @@ Result<void> changed(Api& api) {
     return refreshed;
 }
 
+Result<images::VolumeOptions> options_of(const json::object& body) {
+    const auto chap = chap_of(body, "chap");
+    const auto mutual_chap = chap_of(body, "mutual_chap");
+    if (!chap || !mutual_chap) {
+        return chap ? mutual_chap.error() : chap.error();
+    }
+    images::VolumeOptions options;
+    options.chap = chap->value_or(options.chap);
+    options.mutual_chap = mutual_chap->value_or(options.mutual_chap);
+    return options;
+}
+
+Result<images::VolumeChange> change_of(const json::object& body) {
+    auto initiators = texts_of(body, "initiators", volume_initiators_max);
+    auto chap = chap_of(body, "chap");
+    auto mutual_chap = chap_of(body, "mutual_chap");
+    if (!initiators) {
+        return initiators.error();
+    }
+    if (!chap || !mutual_chap) {
+        return chap ? mutual_chap.error() : chap.error();
+    }
+    return images::VolumeChange{
+        std::move(*initiators), std::move(*chap), std::move(*mutual_chap)};
+}
+
 Response create(Api& api, const Request& request) {
-    const auto body = read_body(request, {"name", "size", "initiators"});
+    const auto body = read_body(request, {"name", "size", "initiators", "chap", "mutual_chap"});
     if (!body) {
         return error_answer(body.error());
     }
@@ -52,6 +78,10 @@ Response create(Api& api, const Request& request) {
     if (!initiators) {
         return error_answer(initiators.error());
     }
+    const auto options = options_of(*body);
+    if (!options) {
+        return error_answer(options.error());
+    }
     if (!name || !*name || !*size || !fleet::is_valid_store_name(**name)) {
         return http::error_response(
             400,
@@ -60,7 +90,7 @@ Response create(Api& api, const Request& request) {
             R"(example: {"name": "data", "size": "10G", "initiators": ["*"]})");
     }
     if (const auto made = api.parts.store.create_volume(
-            **name, **size, initiators->value_or(std::vector<std::string>()));
+            **name, **size, initiators->value_or(std::vector<std::string>()), *options);
         !made) {
         return error_answer(made.error());
     }
@@ -74,21 +104,22 @@ Response create(Api& api, const Request& request) {
 
 Response change(Api& api, const Request& request) {
     const std::string& name = request.captures.at(0);
-    const auto body = read_body(request, {"initiators"});
+    const auto body = read_body(request, {"initiators", "chap", "mutual_chap"});
     if (!body) {
         return error_answer(body.error());
     }
-    const auto initiators = texts_of(*body, "initiators", volume_initiators_max);
-    if (!initiators || !*initiators) {
-        return http::error_response(400,
-                                    "invalid",
-                                    "\"initiators\" must be a list of names",
-                                    R"(example: {"initiators": ["lab1-07"]})");
+    const auto wanted = change_of(*body);
+    if (!wanted) {
+        return error_answer(wanted.error());
+    }
+    if (body->empty()) {
+        return http::error_response(
+            400, "invalid", "nothing to change", R"(example: {"initiators": ["lab1-07"]})");
     }
     if (const Response found = answer(api, name); found.status != 200) {
         return found;
     }
-    if (const auto set = api.parts.store.set_volume_initiators(name, **initiators); !set) {
+    if (const auto set = api.parts.store.change_volume(name, *wanted); !set) {
         return error_answer(set.error());
     }
     if (const auto refreshed = changed(api); !refreshed) {

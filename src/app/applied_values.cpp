@@ -1,7 +1,10 @@
 #include "app/applied_values.hpp"
 
+#include "core/digest.hpp"
 #include "core/text.hpp"
 #include "fleet/machine_rules.hpp"
+
+#include <algorithm>
 
 namespace rootstock::app {
 
@@ -15,8 +18,21 @@ template <class Machine> FieldValues machine_values(const Machine& machine) {
             {"address", machine.address ? machine.address->text() : ""}};
 }
 
+/// Tells one secret from another and cannot be turned back: "backup 9f86d081884c7d65".
+std::string chap_value(const images::ChapIdentity& identity) {
+    if (identity.empty()) {
+        return "";
+    }
+    constexpr std::size_t shown_bytes = 8;
+    const ByteVector digest = hash(HashAlgorithm::sha256, {as_bytes("rootstock applied secret\n"), as_bytes(identity.secret)});
+    return identity.user + " " + hex(Bytes(digest).first(shown_bytes));
+}
+
 template <class Volume> FieldValues volume_values(const Volume& volume) {
-    return {{"size", std::to_string(volume.size_bytes)}, {"initiators", join(volume.initiators, ", ")}};
+    return {{"size", std::to_string(volume.size_bytes)},
+            {"initiators", join(volume.initiators, ", ")},
+            {"chap", chap_value(volume.options.chap)},
+            {"mutual_chap", chap_value(volume.options.mutual_chap)}};
 }
 
 } // namespace
@@ -56,9 +72,20 @@ FieldValues AppliedValues::values(const std::string& object) const {
 bool AppliedValues::is(const std::string& object, const std::string& field, const std::string& value) const {
     const FieldValues known = values(object);
     const auto at = known.find(field);
-    return at != known.end() && at->second == value;
+    return !known.empty() && (at != known.end() ? at->second : "") == value;
 }
 
-bool AppliedValues::are(const std::string& object, const FieldValues& wanted) const { return !wanted.empty() && values(object) == wanted; }
+bool AppliedValues::are(const std::string& object, const FieldValues& wanted) const {
+    return !wanted.empty() && std::all_of(wanted.begin(), wanted.end(), [&](const auto& entry) { return is(object, entry.first, entry.second); });
+}
+
+bool is_secret(const std::string& field) { return field.ends_with("chap"); }
+
+std::string shown_value(const std::string& field, const std::string& value) {
+    if (value.empty()) {
+        return "none";
+    }
+    return is_secret(field) ? "user " + value.substr(0, value.rfind(' ')) : value;
+}
 
 } // namespace rootstock::app

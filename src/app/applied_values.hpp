@@ -16,6 +16,10 @@ using FieldValues = std::map<std::string, std::string>;
 [[nodiscard]] FieldValues values_of(const VolumeEntry& volume);
 [[nodiscard]] FieldValues values_of(const images::VolumeRow& volume);
 
+/// A value as people may see it: nothing of a secret, "none" for an empty one.
+[[nodiscard]] bool is_secret(const std::string& field);
+[[nodiscard]] std::string shown_value(const std::string& field, const std::string& value);
+
 /// Appends "OBJECT/FIELD" -> value.
 void append(std::vector<fleet::AppliedValue>& out, const std::string& object, const FieldValues& values);
 
@@ -27,7 +31,7 @@ class AppliedValues {
     [[nodiscard]] std::vector<std::string> objects() const;
     /// Empty for an object that never came from the file.
     [[nodiscard]] FieldValues values(const std::string& object) const;
-    /// True when exactly this was applied.
+    /// True when exactly this was applied. A field that an older program did not know was empty then.
     [[nodiscard]] bool is(const std::string& object, const std::string& field, const std::string& value) const;
     [[nodiscard]] bool are(const std::string& object, const FieldValues& values) const;
 

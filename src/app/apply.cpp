@@ -17,9 +17,9 @@ class Performer {
     Result<void> operator()(const ChangeMachine& step) const { return dropped(registry_.change(step.name, step.change, by_)); }
     Result<void> operator()(const RemoveMachine& step) const { return registry_.remove(step.name, by_); }
     Result<void> operator()(const CreateVolume& step) const {
-        return dropped(images_.create_volume(step.volume.name, step.volume.size_bytes, step.volume.initiators));
+        return dropped(images_.create_volume(step.volume.name, step.volume.size_bytes, step.volume.initiators, step.volume.options));
     }
-    Result<void> operator()(const SetInitiators& step) const { return images_.set_volume_initiators(step.volume, step.initiators); }
+    Result<void> operator()(const ChangeVolume& step) const { return images_.change_volume(step.name, step.change); }
 
   private:
     template <class T> static Result<void> dropped(const Result<T>& result) {

@@ -100,7 +100,8 @@ Result<void> Backbone::open_data() {
         return loaded.error();
     }
     scripts_ = std::make_unique<boot::Scripts>(settings_, *registry_, clients_, log_);
-    disks_ = std::make_unique<boot::Disks>(settings_.names, *registry_, *store_, database_->reservations(), log_, clock_);
+    disks_ = std::make_unique<boot::Disks>(settings_.names, *registry_, *store_, database_->reservations(), log_, clock_,
+                                           boot::DiscoveryAccess{config_.discovery_chap, config_.discovery_mutual_chap});
     return disks_->refresh_volumes();
 }
 

@@ -113,16 +113,74 @@ void read_dhcp(TableReader table, Config& config) {
     table.finish();
 }
 
-void read_ports(TableReader http, TableReader iscsi, Config& config) {
-    const auto port = [](TableReader& table, std::string_view example, std::uint16_t otherwise) {
-        return static_cast<std::uint16_t>(table.integer({"port", "a port number from 1 to 65535", example}, 1, 65535).value_or(otherwise));
-    };
-    config.http_port = port(http, "8080", config.http_port);
-    config.iscsi_port = port(iscsi, "3260", config.iscsi_port);
+std::uint16_t read_port(TableReader& table, std::string_view example, std::uint16_t otherwise) {
+    return static_cast<std::uint16_t>(table.integer({"port", "a port number from 1 to 65535", example}, 1, 65535).value_or(otherwise));
+}
+
+void read_http(TableReader http, Config& config) {
+    config.http_port = read_port(http, "8080", config.http_port);
+    http.finish();
+}
+
+/// The two halves of one CHAP identity. A message never shows what stands where a secret should.
+std::optional<std::string> read_secret(TableReader& table) {
+    const Key key{"secret", "a secret text", R"("at least 12 bytes")"};
+    const TomlNode* node = table.require(key);
+    if (node == nullptr) {
+        return std::nullopt;
+    }
+    if (node->kind != TomlNode::Kind::text || node->text.size() < images::chap_secret_min || node->text.size() > images::chap_secret_max) {
+        table.complain(node->place, "secret: expected a text of " + std::to_string(images::chap_secret_min) + " to " +
+                                        std::to_string(images::chap_secret_max) +
+                                        " bytes (RFC 7143 section 9.2.1: at least 96 bits), like secret = \"at least 12 bytes\"; found " +
+                                        (node->kind == TomlNode::Kind::text ? "one of " + std::to_string(node->text.size()) : "no text"));
+        return std::nullopt;
+    }
+    return node->text;
+}
+
+/// The identity under `key`, empty when there is none or it is wrong.
+images::ChapIdentity read_chap(TableReader& table, const std::string& header, std::string_view key) {
+    const TomlNode* node = table.take({key, "", ""});
+    if (node == nullptr) {
+        return {};
+    }
+    if (node->kind != TomlNode::Kind::table) {
+        table.complain(node->place, std::string(key) + ": expected a user and a secret, like " + std::string(key) +
+                                        R"( = { user = "backup", secret = "at least 12 bytes" })");
+        return {};
+    }
+    TableReader identity(node, header + " " + std::string(key), node->place, table.problems());
+    const auto is_user = [](std::string_view text) { return !text.empty() && text.size() <= images::chap_user_max; };
+    const Key user_key{"user", "a name of 1 to 255 characters", "\"backup\""};
+    const auto user = identity.require(user_key) != nullptr ? identity.parsed(user_key, text_if(is_user)) : std::nullopt;
+    const auto secret = read_secret(identity);
+    identity.finish();
+    return user && secret ? images::ChapIdentity{*user, *secret} : images::ChapIdentity{};
+}
+
+/// Both directions, and what must hold between them.
+void read_chap_pair(TableReader& table, const std::string& header, const std::string& prefix, images::ChapIdentity& chap,
+                    images::ChapIdentity& mutual) {
+    const std::string mutual_key = prefix + "mutual_chap";
+    const bool has_chap = table.take({prefix + "chap", "", ""}) != nullptr;
+    const TomlNode* mutual_node = table.take({mutual_key, "", ""});
+    chap = read_chap(table, header, prefix + "chap");
+    mutual = read_chap(table, header, mutual_key);
+    if (mutual_node == nullptr || mutual.empty() || (has_chap && chap.empty())) {
+        return;
+    }
+    if (const auto sound = images::check_chap(chap, mutual); !sound) {
+        table.complain(mutual_node->place, mutual_key + ": " + sound.error().what);
+    }
+}
+
+void read_iscsi(TableReader iscsi, Config& config) {
+    config.iscsi_port = read_port(iscsi, "3260", config.iscsi_port);
     const Key prefix{"iqn_prefix", "an iSCSI name of the form iqn.YEAR-MONTH.DOMAIN", "\"iqn.2026-01.org.example\""};
     config.iqn_prefix = iscsi.parsed(prefix, text_if([](std::string_view text) { return text.size() <= iqn_prefix_max && is_valid_iqn(text); }))
                             .value_or(config.iqn_prefix);
-    http.finish();
+    read_chap_pair(iscsi, "[iscsi]", "discovery_", config.discovery_chap, config.discovery_mutual_chap);
     iscsi.finish();
 }
 
@@ -212,6 +270,7 @@ void read_volume(TableReader& table, Config& config) {
     }
     const Key initiators{"initiators", "names of machines, initiator names, or \"*\" for any", R"(["lab1-07", "iqn.2004-10.org.example:pc"])"};
     volume.initiators = table.parsed_list(initiators, text_if(is_valid_initiator));
+    read_chap_pair(table, "[[volume]]", "", volume.options.chap, volume.options.mutual_chap);
     config.volumes.push_back(std::move(volume));
 }
 
@@ -282,7 +341,8 @@ Result<Config, std::vector<std::string>> parse_config(std::string_view text, con
     TableReader file(&*document, "the file", {}, problems);
     read_server(section_reader(file, "server"), config.server);
     read_dhcp(section_reader(file, "dhcp"), config);
-    read_ports(section_reader(file, "http"), section_reader(file, "iscsi"), config);
+    read_http(section_reader(file, "http"), config);
+    read_iscsi(section_reader(file, "iscsi"), config);
     read_boot(section_reader(file, "boot"), config);
     read_list(file, "image", config, read_image);
     read_list(file, "machine", config, read_machine);

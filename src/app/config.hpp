@@ -3,6 +3,7 @@
 
 #include "core/result.hpp"
 #include "fleet/registry.hpp"
+#include "images/volume.hpp"
 
 namespace rootstock::app {
 
@@ -38,6 +39,7 @@ struct VolumeEntry {
     std::uint64_t size_bytes = 0;                // "10G"
     std::vector<std::string> initiators;
     int line = 0;
+    images::VolumeOptions options = {};          // chap, mutual_chap
 };
 
 enum class UnknownAction : std::uint8_t { wait, local_disk, ignore, image };
@@ -48,6 +50,8 @@ struct Config {
     std::uint16_t http_port = 8080;
     std::uint16_t iscsi_port = 3260;
     std::string iqn_prefix = "iqn.2026-01.internal.rootstock";
+    images::ChapIdentity discovery_chap;         // [iscsi] discovery_chap and discovery_mutual_chap
+    images::ChapIdentity discovery_mutual_chap;
     bool always_chain = false;                   // [boot] chain = "always"
     std::vector<ImageEntry> images;
     std::vector<MachineEntry> machines;

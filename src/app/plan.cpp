@@ -87,7 +87,8 @@ class Planner {
         if (volume == nullptr && was_removed_elsewhere(object, values)) {
             note("volume " + wanted.name + " was removed since; to have it again, change its entry in the file or create it");
         } else if (volume == nullptr) {
-            show({"add", object, "", "", "", "volume " + wanted.name + ": new, " + format_size(wanted.size_bytes) + ", for " + shown(values.at("initiators"))});
+            show({"add", object, "", "", "", "volume " + wanted.name + ": new, " + format_size(wanted.size_bytes) + ", for " +
+                                                shown_value("initiators", values.at("initiators"))});
             step(object, CreateVolume{wanted});
         } else {
             compare_volume(object, *volume, values, wanted);
@@ -100,8 +101,19 @@ class Planner {
             note("volume " + volume.name + " has " + format_size(volume.size_bytes) + ", the file says " + format_size(wanted.size_bytes) +
                  ": a volume keeps its size; make a new one and copy");
         }
-        if (file_wins(object, "initiators", values.at("initiators"), present.at("initiators"))) {
-            step(object, SetInitiators{volume.name, wanted.initiators});
+        images::VolumeChange change;
+        bool changed = false;
+        const auto take = [&](const char* field, auto& to, const auto& from) {
+            if (file_wins(object, field, values.at(field), present.at(field))) {
+                to = from;
+                changed = true;
+            }
+        };
+        take("initiators", change.initiators, wanted.initiators);
+        take("chap", change.chap, wanted.options.chap);
+        take("mutual_chap", change.mutual_chap, wanted.options.mutual_chap);
+        if (changed) {
+            step(object, ChangeVolume{volume.name, std::move(change)});
         }
     }
 
@@ -128,12 +140,16 @@ class Planner {
             return false;
         }
         const std::string name = described(object);
+        const std::string is = shown_value(field, present);
+        const std::string wanted = shown_value(field, file);
         if (applied_.is(object, field, file)) {
-            note(name + ": " + field + " was changed since to " + shown(present) + " and stays; the file still says " + shown(file) +
+            note(name + ": " + field + " was changed since to " + is + " and stays; the file still says " + wanted +
                  " and counts again when that line changes");
             return false;
         }
-        show({"change", object, field, present, file, name + ": " + field + " " + shown(present) + " -> " + shown(file)});
+        const bool secret = is_secret(field);
+        show({"change", object, field, secret ? is : present, secret ? wanted : file,
+              name + ": " + field + " " + is + " -> " + wanted + (is == wanted ? " with another secret" : "")});
         return true;
     }
 
@@ -174,7 +190,6 @@ class Planner {
         object[object.find('/')] = ' ';
         return object;
     }
-    static std::string shown(const std::string& value) { return value.empty() ? "none" : value; }
 
     void show(PlannedChange change) { plan_.changes.push_back(std::move(change)); }
     void note(std::string text) { plan_.notes.push_back(std::move(text)); }
@@ -245,6 +260,9 @@ std::vector<std::string> restart_notes(const Config& running, const Config& file
     compare("[http] port", std::to_string(running.http_port), std::to_string(file.http_port));
     compare("[iscsi] port", std::to_string(running.iscsi_port), std::to_string(file.iscsi_port));
     compare("[iscsi] iqn_prefix", running.iqn_prefix, file.iqn_prefix);
+    if (running.discovery_chap != file.discovery_chap || running.discovery_mutual_chap != file.discovery_mutual_chap) {
+        notes.emplace_back("[iscsi] discovery_chap or discovery_mutual_chap has changed: that takes a restart");
+    }
     compare("[boot] chain", running.always_chain ? "always" : "auto", file.always_chain ? "always" : "auto");
     compare("[unknown] action", text_of(running), text_of(file));
     return notes;

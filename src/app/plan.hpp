@@ -32,13 +32,13 @@ struct RemoveMachine {
 struct CreateVolume {
     VolumeEntry volume;
 };
-struct SetInitiators {
-    std::string volume;
-    std::vector<std::string> initiators;
+struct ChangeVolume {
+    std::string name;
+    images::VolumeChange change;
 };
 struct Step {
     std::string object; // as in PlannedChange
-    std::variant<AddMachine, ChangeMachine, RemoveMachine, CreateVolume, SetInitiators> action;
+    std::variant<AddMachine, ChangeMachine, RemoveMachine, CreateVolume, ChangeVolume> action;
 };
 
 struct Plan {

@@ -26,6 +26,19 @@ bool has_logged_in(const fleet::Boot& boot) {
     });
 }
 
+iscsi::Authentication authentication_of(const images::ChapIdentity& chap,
+                                        const images::ChapIdentity& mutual) {
+    iscsi::Authentication authentication;
+    authentication.chap_required = !chap.empty();
+    authentication.mutual_user = mutual.user;
+    authentication.mutual_secret = mutual.secret;
+    return authentication;
+}
+
+std::optional<std::string> secret_of(const images::ChapIdentity& chap, std::string_view user) {
+    return !chap.empty() && chap.user == user ? std::optional(chap.secret) : std::nullopt;
+}
+
 images::OverlayKind overlay_kind(fleet::Mode mode) {
     return mode == fleet::Mode::reset ? images::OverlayKind::reset
                                       : images::OverlayKind::persistent;
@@ -70,8 +83,9 @@ Disks::Disks(Names names,
              images::Store& store,
              scsi::ReservationStore& reservations,
              Log& log,
-             const Clock& clock)
-    : names_(std::move(names)), registry_(registry), store_(store), log_(log), clock_(clock),
+             const Clock& clock,
+             DiscoveryAccess discovery)
+    : names_(std::move(names)), discovery_(std::move(discovery)), registry_(registry), store_(store), log_(log), clock_(clock),
       open_disks_(clock, reservations), listening_(registry.listen([this](const fleet::Change& change) {
           if (change.kind == fleet::Change::Kind::machine_replaced ||
               change.kind == fleet::Change::Kind::machine_removed ||
@@ -127,27 +141,47 @@ bool Disks::may_use(const images::VolumeRow& volume, std::string_view initiator)
 
 Result<iscsi::Authentication, LoginStatus> Disks::authorize(const iscsi::LoginRequest& request) {
     if (request.target_name.empty()) {
-        return iscsi::Authentication{}; // discovery: discover() lists only what this initiator may
-                                        // use
+        return authentication_of(discovery_.chap, discovery_.mutual_chap); // and discover() lists
+                                                                           // only what it may use
     }
     const auto target = names_.parse_target(request.target_name);
     if (!target) {
         return LoginStatus::not_found;
     }
-    iscsi::Authentication authentication;
-    if (target->kind == Kind::machine) {
-        const auto login = check_machine(request, target->name);
-        if (!login) {
-            return login.error();
-        }
-        authentication.chap_required = true;
+    if (target->kind == Kind::volume) { // whether it is on the list: open() looks, in the database
+        const auto volume = known_volume(target->name);
+        return volume ? authentication_of(volume->options.chap, volume->options.mutual_chap)
+                      : iscsi::Authentication{};
     }
-    return authentication; // a volume's list is in the database: open() looks at it
+    iscsi::Authentication authentication;
+    const auto login = check_machine(request, target->name);
+    if (!login) {
+        return login.error();
+    }
+    authentication.chap_required = true;
+    return authentication;
+}
+
+/// As last read from the database: good enough to ask for a proof, which open_volume() looks at
+/// again.
+std::optional<images::VolumeRow> Disks::known_volume(const std::string& name) const {
+    const auto volumes = volumes_.get();
+    const auto at = std::find_if(volumes->begin(), volumes->end(), [&](const auto& volume) {
+        return volume.name == name;
+    });
+    return at == volumes->end() ? std::nullopt : std::optional(*at);
 }
 
 std::optional<std::string> Disks::chap_secret(const iscsi::LoginRequest& request,
                                               std::string_view user) {
+    if (request.target_name.empty()) {
+        return secret_of(discovery_.chap, user);
+    }
     const auto target = names_.parse_target(request.target_name);
+    if (target && target->kind == Kind::volume) {
+        const auto volume = known_volume(target->name);
+        return volume ? secret_of(volume->options.chap, user) : std::nullopt;
+    }
     const Login login = find_initiator(request.initiator_name);
     if (!target || login.machine == nullptr) {
         return std::nullopt;
@@ -184,7 +218,7 @@ Result<iscsi::Target, LoginStatus> Disks::open(const iscsi::LoginRequest& reques
         return LoginStatus::not_found;
     }
     return target->kind == Kind::machine ? open_machine(request, target->name, chap_user)
-                                         : open_volume(request, target->name);
+                                         : open_volume(request, target->name, chap_user);
 }
 
 Result<iscsi::Target, LoginStatus> Disks::open_machine(const iscsi::LoginRequest& request,
@@ -284,7 +318,8 @@ Disks::take_over(const fleet::Machine& machine, fleet::BootId boot, OpenDisk& di
 }
 
 Result<iscsi::Target, LoginStatus> Disks::open_volume(const iscsi::LoginRequest& request,
-                                                      const std::string& name) {
+                                                      const std::string& name,
+                                                      std::string_view user) {
     const Names::TargetName target{Kind::volume, name};
     const auto disk = open_disks_.get(disk_identity(target));
     std::lock_guard changing(disk->changing);
@@ -305,6 +340,9 @@ Result<iscsi::Target, LoginStatus> Disks::open_volume(const iscsi::LoginRequest&
                       {"initiator", fleet::plain_text(request.initiator_name)},
                       {"address", request.remote_address}});
         return LoginStatus::authorization_failure;
+    }
+    if (row->options.chap.user != user) { // CHAP came or went since authorize()
+        return LoginStatus::authentication_failure;
     }
     if (!disk->unit) {
         auto overlay = store_.open_volume_disk(name);

@@ -7,7 +7,9 @@
 //                  boot may have several sessions (the OS takes over from iPXE; multipath). Mode
 //                  reset: the first login of a boot throws the overlay away, its later ones keep
 //                  it.
-//   volume         the initiators that its list names; no CHAP.
+//   volume         the initiators that its list names; CHAP with the volume's own user and secret
+//                  when it has one. Another secret counts from the next login on.
+//   discovery      CHAP when [iscsi] discovery_chap asks for it.
 //
 // Which boot owns an overlay is the newest boot of the machine that reached the stage "login": it
 // is in the database, so a restart of this server is no new boot. A replaced or removed machine's
@@ -29,6 +31,12 @@
 
 namespace rootstock::boot {
 
+/// What an initiator proves before it may ask which targets there are, and what we prove to it.
+struct DiscoveryAccess {
+    images::ChapIdentity chap;
+    images::ChapIdentity mutual_chap;
+};
+
 class Disks final : public iscsi::TargetProvider {
   public:
     Disks(Names names,
@@ -36,7 +44,8 @@ class Disks final : public iscsi::TargetProvider {
           images::Store& store,
           scsi::ReservationStore& reservations,
           Log& log,
-          const Clock& clock);
+          const Clock& clock,
+          DiscoveryAccess discovery = {});
     ~Disks() override;
 
     [[nodiscard]] Result<iscsi::Authentication, iscsi::LoginStatus>
@@ -88,14 +97,15 @@ class Disks final : public iscsi::TargetProvider {
     [[nodiscard]] Result<Login, LoginStatus> check_machine(const iscsi::LoginRequest& request,
                                                            const std::string& name) const;
     [[nodiscard]] Login find_initiator(std::string_view initiator) const;
+    [[nodiscard]] std::optional<images::VolumeRow> known_volume(const std::string& name) const;
     [[nodiscard]] bool may_use(const images::VolumeRow& volume, std::string_view initiator) const;
 
     [[nodiscard]] Result<iscsi::Target, LoginStatus> open_machine(
         const iscsi::LoginRequest& request, const std::string& name, std::string_view user);
     [[nodiscard]] Result<bool, LoginStatus>
     take_over(const fleet::Machine& machine, fleet::BootId boot, OpenDisk& disk);
-    [[nodiscard]] Result<iscsi::Target, LoginStatus> open_volume(const iscsi::LoginRequest& request,
-                                                                 const std::string& name);
+    [[nodiscard]] Result<iscsi::Target, LoginStatus> open_volume(
+        const iscsi::LoginRequest& request, const std::string& name, std::string_view user);
     [[nodiscard]] iscsi::Target make_target(const iscsi::LoginRequest& request,
                                             Names::TargetName name,
                                             const Login& login,
@@ -109,6 +119,7 @@ class Disks final : public iscsi::TargetProvider {
     void tell(const Session& session);
 
     const Names names_;
+    const DiscoveryAccess discovery_;
     fleet::Registry& registry_;
     images::Store& store_;
     Log& log_;

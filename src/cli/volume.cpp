@@ -1,6 +1,7 @@
 // rootstock volume create|list|remove
 #include "cli/options.hpp"
 #include "cli/output.hpp"
+#include "cli/secret_file.hpp"
 #include "cli/table.hpp"
 
 #include <CLI/CLI.hpp>
@@ -12,10 +13,45 @@ namespace json = boost::json;
 namespace {
 constexpr const char* volumes_url = "/api/v1/volumes";
 
+struct ChapOptions {
+    std::string user, secret_file;
+};
+
 struct NewVolume {
     std::string name, size;
     std::vector<std::string> initiators{"*"}; // a volume that nobody may use would be of no use: no command changes it later
+    ChapOptions chap, mutual_chap;
 };
+
+void add_chap_options(CLI::App& command, const std::string& prefix, ChapOptions& given, const std::string& who) {
+    auto* user = command.add_option("--" + prefix + "chap-user", given.user, who);
+    auto* secret = command.add_option("--" + prefix + "chap-secret-file", given.secret_file,
+                                      "file with its secret of at least 12 bytes, or - for standard input");
+    user->needs(secret);
+    secret->needs(user);
+}
+
+/// Adds `key` to the body of a request, when it was asked for.
+Result<void> add_chap(json::object& body, const char* key, const ChapOptions& given) {
+    if (given.user.empty()) {
+        return {};
+    }
+    const auto secret = read_secret(given.secret_file);
+    if (!secret) {
+        return secret.error();
+    }
+    body[key] = {{"user", given.user}, {"secret", *secret}};
+    return {};
+}
+
+Result<json::object> body_of(const NewVolume& given) {
+    json::object body{{"name", given.name}, {"size", given.size}, {"initiators", array_of(given.initiators)}};
+    auto done = add_chap(body, "chap", given.chap);
+    if (done) {
+        done = add_chap(body, "mutual_chap", given.mutual_chap);
+    }
+    return done ? Result<json::object>(std::move(body)) : done.error();
+}
 
 void add_create(CLI::App& group, Options& options, Action& chosen) {
     auto* command = group.add_subcommand("create", "make a writable disk that is no boot disk");
@@ -24,11 +60,16 @@ void add_create(CLI::App& group, Options& options, Action& chosen) {
     command->add_option("NAME", given->name, "the volume; its target is IQN_PREFIX:volume.NAME")->required();
     command->add_option("--size", given->size, "such as 512M, 10G, 1T")->required();
     command->add_option("--initiator", given->initiators, "who may log in: an initiator name or a machine name (may be repeated); without it anyone may");
+    add_chap_options(*command, "", given->chap, "CHAP: who an initiator must prove to be");
+    add_chap_options(*command, "mutual-", given->mutual_chap, "mutual CHAP: who the volume proves to be");
     command->callback([&options, &chosen, given] {
         chosen = [&options, given] {
-            const json::object body{{"name", given->name}, {"size", given->size}, {"initiators", array_of(given->initiators)}};
+            const auto body = body_of(*given);
+            if (!body) {
+                return fail(body.error());
+            }
             return run_request(
-                options, [&body](Client& client) { return client.post(volumes_url, body); },
+                options, [&body](Client& client) { return client.post(volumes_url, *body); },
                 [](const json::value& volume) {
                     print("volume " + text_of(volume, "name") + " made: " + size_of(volume, "size_bytes") + ", " + text_of(volume, "target") + "\n");
                 });

@@ -20,9 +20,13 @@ std::optional<images::OverlayKind> parse_kind(std::string_view name) {
 std::int64_t signed_size(std::uint64_t size_bytes) { return static_cast<std::int64_t>(size_bytes); }
 
 Result<void> write_volume(Connection& connection, const images::VolumeRow& volume) {
-    auto written = connection.run("INSERT INTO volume (name, size_bytes, file, created_ms) VALUES (?1, ?2, ?3, ?4) "
-                                  "ON CONFLICT (name) DO UPDATE SET size_bytes = ?2, file = ?3, created_ms = ?4",
-                                  volume.name, signed_size(volume.size_bytes), volume.file, unix_ms(volume.created));
+    const images::VolumeOptions& options = volume.options;
+    auto written = connection.run("INSERT INTO volume (name, size_bytes, file, created_ms, chap_user, chap_secret, mutual_chap_user, "
+                                  "mutual_chap_secret) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) "
+                                  "ON CONFLICT (name) DO UPDATE SET size_bytes = ?2, file = ?3, created_ms = ?4, chap_user = ?5, "
+                                  "chap_secret = ?6, mutual_chap_user = ?7, mutual_chap_secret = ?8",
+                                  volume.name, signed_size(volume.size_bytes), volume.file, unix_ms(volume.created), options.chap.user,
+                                  options.chap.secret, options.mutual_chap.user, options.mutual_chap.secret);
     if (written) {
         written = connection.run("DELETE FROM volume_initiator WHERE volume = ?1", volume.name);
     }
@@ -42,14 +46,18 @@ Result<std::vector<std::string>> load_initiators(Connection& connection, const s
 }
 
 Result<std::vector<images::VolumeRow>> load_volumes(Connection& connection) {
-    auto volumes = collect(connection.query("SELECT name, size_bytes, file, created_ms FROM volume ORDER BY name"), "volume", [](Row& row) {
-        images::VolumeRow volume;
-        volume.name = row.text(0);
-        volume.size_bytes = row.integer<std::uint64_t>(1);
-        volume.file = row.text(2);
-        volume.created = row.time(3);
-        return volume;
-    });
+    auto volumes = collect(connection.query("SELECT name, size_bytes, file, created_ms, chap_user, chap_secret, mutual_chap_user, "
+                                            "mutual_chap_secret FROM volume ORDER BY name"),
+                           "volume", [](Row& row) {
+                               images::VolumeRow volume;
+                               volume.name = row.text(0);
+                               volume.size_bytes = row.integer<std::uint64_t>(1);
+                               volume.file = row.text(2);
+                               volume.created = row.time(3);
+                               volume.options.chap = {row.text(4), row.text(5)};
+                               volume.options.mutual_chap = {row.text(6), row.text(7)};
+                               return volume;
+                           });
     if (!volumes) {
         return volumes;
     }

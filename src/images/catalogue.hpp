@@ -3,6 +3,7 @@
 
 #include "core/clock.hpp"
 #include "images/master.hpp"
+#include "images/volume.hpp"
 
 #include <string>
 #include <vector>
@@ -35,6 +36,7 @@ struct VolumeRow {
     std::string file;
     std::vector<std::string> initiators; // initiator names, machine names, or "*" = anyone
     WallTime created;
+    VolumeOptions options = {};
 };
 
 class Catalogue {

@@ -30,8 +30,9 @@ class DirectoryStore final : public Store {
     Result<std::shared_ptr<const std::string>> hold_machine_disk(const std::string& machine) override;
     std::string file_path(const std::string& file) const override;
 
-    Result<VolumeRow> create_volume(const std::string& name, std::uint64_t size_bytes, std::vector<std::string> initiators) override;
-    Result<void> set_volume_initiators(const std::string& name, std::vector<std::string> initiators) override;
+    Result<VolumeRow> create_volume(const std::string& name, std::uint64_t size_bytes, std::vector<std::string> initiators,
+                                    const VolumeOptions& options) override;
+    Result<void> change_volume(const std::string& name, const VolumeChange& change) override;
     Result<void> remove_volume(const std::string& name) override;
     Result<std::vector<VolumeRow>> volumes() override { return catalogue_.volumes(); }
     Result<std::shared_ptr<Overlay>> open_volume_disk(const std::string& name) override;

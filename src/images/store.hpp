@@ -40,8 +40,9 @@ class Store {
     /// The absolute path of a file of the catalogue.
     [[nodiscard]] virtual std::string file_path(const std::string& file) const = 0;
 
-    virtual Result<VolumeRow> create_volume(const std::string& name, std::uint64_t size_bytes, std::vector<std::string> initiators) = 0;
-    virtual Result<void> set_volume_initiators(const std::string& name, std::vector<std::string> initiators) = 0;
+    virtual Result<VolumeRow> create_volume(const std::string& name, std::uint64_t size_bytes, std::vector<std::string> initiators,
+                                            const VolumeOptions& options = {}) = 0;
+    virtual Result<void> change_volume(const std::string& name, const VolumeChange& change) = 0;
     virtual Result<void> remove_volume(const std::string& name) = 0; // an open one is refused
     virtual Result<std::vector<VolumeRow>> volumes() = 0;
     virtual Result<std::shared_ptr<Overlay>> open_volume_disk(const std::string& name) = 0;

@@ -143,13 +143,17 @@ Result<void> DirectoryStore::remove_overlay_of(const OverlayRow& row) {
 
 // Volumes
 
-Result<VolumeRow> DirectoryStore::create_volume(const std::string& name, std::uint64_t size_bytes, std::vector<std::string> initiators) {
+Result<VolumeRow> DirectoryStore::create_volume(const std::string& name, std::uint64_t size_bytes, std::vector<std::string> initiators,
+                                                const VolumeOptions& options) {
     if (const Result<void> valid = check_store_name("A volume's name", name); !valid) {
+        return valid.error();
+    }
+    if (const Result<void> valid = check_chap(options.chap, options.mutual_chap); !valid) {
         return valid.error();
     }
     const std::shared_ptr<Slot> mine = slot("volume/" + name);
     std::lock_guard one_at_a_time(mine->mutex);
-    const VolumeRow row{name, size_bytes, volume_file(name), std::move(initiators), clock_.wall()};
+    const VolumeRow row{name, size_bytes, volume_file(name), std::move(initiators), clock_.wall(), options};
     if (volume_named(name) || files_.exists(layout_.path(row.file))) {
         return make_error(std::errc::file_exists, "There is a volume " + name + " already. Choose another name, or remove that one.");
     }
@@ -175,14 +179,19 @@ Result<VolumeRow> DirectoryStore::volume_named(const std::string& name) {
     return found == rows->end() ? Result<VolumeRow>(not_found("There is no volume " + name + ".")) : *found;
 }
 
-Result<void> DirectoryStore::set_volume_initiators(const std::string& name, std::vector<std::string> initiators) {
+Result<void> DirectoryStore::change_volume(const std::string& name, const VolumeChange& change) {
     const std::shared_ptr<Slot> mine = slot("volume/" + name);
     std::lock_guard one_at_a_time(mine->mutex);
     Result<VolumeRow> row = volume_named(name);
     if (!row) {
         return row.error();
     }
-    row->initiators = std::move(initiators);
+    row->initiators = change.initiators.value_or(row->initiators);
+    row->options.chap = change.chap.value_or(row->options.chap);
+    row->options.mutual_chap = change.mutual_chap.value_or(row->options.mutual_chap);
+    if (Result<void> valid = check_chap(row->options.chap, row->options.mutual_chap); !valid) {
+        return valid;
+    }
     return catalogue_.put_volume(*row);
 }
 

@@ -49,7 +49,7 @@ struct LoginRequest {
 /// What the initiator must prove before it gets further, or where it must go instead.
 struct Authentication {
     bool chap_required = false;
-    /// Set: we answer the initiator's challenge with this (mutual CHAP). Not yet used.
+    /// Set: we answer the initiator's challenge with this (mutual CHAP).
     std::string mutual_user;
     std::string mutual_secret;
     /// Set ("10.20.0.2:3260"): the target is reached there; this login is redirected (RFC 7143 section 11.13.5, status 0x0101).

@@ -401,7 +401,8 @@ TEST_CASE("Disks: a volume is for those on its list", "[boot][disks]") {
     opened->lease->started([&](EndReason reason) { ended = reason; });
     CHECK(world.disks->release_volume("data").error().code == std::errc::device_or_resource_busy);
 
-    REQUIRE(world.store->set_volume_initiators("data", {"iqn.1993-08.org.debian:01:abcdef"}));
+    REQUIRE(world.store->change_volume(
+        "data", {.initiators = std::vector<std::string>{"iqn.1993-08.org.debian:01:abcdef"}}));
     REQUIRE(world.disks->refresh_volumes());
     CHECK(ended == EndReason::target_removed);
     opened->units.clear();
@@ -498,4 +499,46 @@ TEST_CASE("Disks: a machine's reservations last as long as its boot",
     }
     LiveSession anew(world, login_of(1), world.script());
     CHECK(Reserver(anew.target, node_b).keys().empty());
+}
+
+TEST_CASE("Disks: CHAP of a volume and of discovery", "[boot][disks][chap]") {
+    World world;
+    images::VolumeOptions options;
+    options.chap = {"backup", "at least 12 bytes"};
+    options.mutual_chap = {"rootstock", "quite another one"};
+    REQUIRE(world.store->create_volume("data", 64 << 20, {"*"}, options));
+    REQUIRE(world.disks->refresh_volumes());
+    auto request = login_of(1, linux_isid);
+    request.target_name = volume_target;
+    const auto asked = world.disks->authorize(request);
+    REQUIRE(asked);
+    CHECK(asked->chap_required);
+    CHECK(asked->mutual_user == "rootstock");
+    CHECK(asked->mutual_secret == "quite another one");
+    CHECK(world.disks->chap_secret(request, "backup") == "at least 12 bytes");
+    CHECK_FALSE(world.disks->chap_secret(request, "rootstock"));
+    CHECK_FALSE(world.disks->chap_secret(request, ""));
+    CHECK(world.disks->open(request, "").error() == LoginStatus::authentication_failure);
+    CHECK(world.disks->open(request, "backup"));
+
+    REQUIRE(world.store->change_volume(
+        "data", {.chap = images::ChapIdentity{}, .mutual_chap = images::ChapIdentity{}}));
+    CHECK(world.disks->open(request, "backup").error() == LoginStatus::authentication_failure);
+    REQUIRE(world.disks->refresh_volumes());
+    CHECK_FALSE(world.disks->authorize(request)->chap_required);
+
+    auto discovery = request;
+    discovery.target_name.clear();
+    CHECK_FALSE(world.disks->authorize(discovery)->chap_required);
+    Disks guarded(Names{},
+                  *world.registry,
+                  *world.store,
+                  world.database->reservations(),
+                  world.log,
+                  world.clock,
+                  {options.chap, options.mutual_chap});
+    CHECK(guarded.authorize(discovery)->chap_required);
+    CHECK(guarded.authorize(discovery)->mutual_user == "rootstock");
+    CHECK(guarded.chap_secret(discovery, "backup") == "at least 12 bytes");
+    CHECK_FALSE(guarded.chap_secret(discovery, "other"));
 }

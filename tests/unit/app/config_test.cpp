@@ -137,6 +137,14 @@ TEST_CASE("Each mistake is told with its place, what was expected and an example
         {"[[volume]]\nname = \"v\"\nsize = \"65T\"", "r.toml:4:8: ", {"64T"}},
         {"[[volume]]\nname = \"v\"", "r.toml:2:1: ", {"has no size"}},
         {"[[volume]]\nname = \"v\"\nsize = \"1G\"\ninitiators = [\"iqn.bad\"]", "r.toml:5:15: ", {"names of machines"}},
+        {"[[volume]]\nname = \"v\"\nsize = \"1G\"\nchap = \"user%secret\"", "r.toml:5:8: ", {"chap = { user = "}},
+        {"[[volume]]\nname = \"v\"\nsize = \"1G\"\nchap = { user = \"a\" }", "r.toml:5:8: ", {"[[volume]] chap has no secret"}},
+        {"[[volume]]\nname = \"v\"\nsize = \"1G\"\nchap = { user = \"a\", secret = \"short\" }", "r.toml:5:31: ",
+         {"12 to 255 bytes", "RFC 7143 section 9.2.1", "found one of 5"}},
+        {"[[volume]]\nname = \"v\"\nsize = \"1G\"\nchap = { usr = \"a\", user = \"a\", secret = \"twelve bytes\" }", "r.toml:5:10: ", {"did you mean user?"}},
+        {"[[volume]]\nname = \"v\"\nsize = \"1G\"\nmutual_chap = { user = \"a\", secret = \"twelve bytes\" }", "r.toml:5:15: ", {"needs CHAP as well"}},
+        {"[iscsi]\ndiscovery_chap = { user = \"a\", secret = \"twelve bytes\" }\ndiscovery_mutual_chap = { user = \"b\", secret = \"twelve bytes\" }",
+         "r.toml:4:25: ", {"different secrets"}},
         {"[[image]]\nname = \"../etc\"", "r.toml:3:8: ", {"found \"../etc\""}},
         {"[[image]]\nname = \"a\"\n[[image]]\nname = \"a\"", "r.toml:5:8: ", {"twice", "line 3"}},
         {"[[image]]\nname = \"win11\"\n[unknown]\naction = \"image:win1\"", "r.toml:5:10: ", {"did you mean \"win11\"?"}},
@@ -150,6 +158,28 @@ TEST_CASE("Each mistake is told with its place, what was expected and an example
             CHECK_THAT(found[0], Contains(part));
         }
         CHECK(found[0].find('\n') == std::string::npos);
+    }
+}
+
+TEST_CASE("CHAP: one way, both ways, and for discovery", "[app][config][chap]") {
+    const auto config = parse_config(without_dhcp("[iscsi]\ndiscovery_chap = { user = \"seeker\", secret = \"twelve bytes\" }\n"
+                                           "[[volume]]\nname = \"v\"\nsize = \"1G\"\nchap = { user = \"in\", secret = \"at least 12 bytes\" }\n"
+                                           "mutual_chap = { user = \"out\", secret = \"quite another one\" }\n"),
+                                     "r.toml");
+    REQUIRE(config);
+    CHECK(config->discovery_chap == images::ChapIdentity{"seeker", "twelve bytes"});
+    CHECK(config->discovery_mutual_chap.empty());
+    CHECK(config->volumes[0].options.chap == images::ChapIdentity{"in", "at least 12 bytes"});
+    CHECK(config->volumes[0].options.mutual_chap == images::ChapIdentity{"out", "quite another one"});
+}
+
+TEST_CASE("No message shows what stands where a secret should", "[app][config][chap]") {
+    for (const char* secret : {"\"hush\"", "[\"hush\"]", "{ hush = 1 }"}) {
+        CAPTURE(secret);
+        const auto found =
+            problems(without_dhcp("[[volume]]\nname = \"v\"\nsize = \"1G\"\nchap = { user = \"a\", secret = " + std::string(secret) + " }"));
+        REQUIRE(found.size() == 1);
+        CHECK_THAT(found[0], !Contains("hush"));
     }
 }
 

@@ -187,6 +187,47 @@ TEST_CASE("Volumes: made, opened to others, never resized or deleted", "[app][pl
     CHECK_THAT(situation.plan().notes.at(0), Contains("rootstock volume remove data"));
 }
 
+TEST_CASE("Volumes: CHAP comes, changes and goes; a plan shows users and never secrets", "[app][plan][chap]") {
+    Situation situation;
+    situation.file.volumes = {{"data", 1024, {"*"}, 1}};
+    situation.was_applied();
+    situation.volumes = {volume_row({"*"})};
+
+    situation.file.volumes[0].options.chap = {"backup", "at least 12 bytes"};
+    Plan plan = situation.plan();
+    REQUIRE(plan.changes.size() == 1);
+    CHECK(plan.changes[0].text == "volume data: chap none -> user backup");
+    CHECK(plan.changes[0].to == "user backup");
+    CHECK(std::get<ChangeVolume>(plan.steps.at(0).action).change.chap == images::ChapIdentity{"backup", "at least 12 bytes"});
+
+    situation.was_applied();
+    situation.volumes[0].options.chap = {"backup", "at least 12 bytes"};
+    CHECK(situation.plan().changes.empty());
+
+    situation.file.volumes[0].options.chap.secret = "quite another one";
+    CHECK(situation.plan().changes.at(0).text == "volume data: chap user backup -> user backup with another secret");
+
+    situation.was_applied();
+    CHECK_THAT(situation.plan().notes.at(0), Contains("chap was changed since to user backup")); // by hand
+
+    situation.file.volumes[0].options.chap = {};
+    plan = situation.plan();
+    CHECK(plan.changes.at(0).text == "volume data: chap user backup -> none");
+    CHECK(std::get<ChangeVolume>(plan.steps.at(0).action).change.chap == images::ChapIdentity{});
+    for (const fleet::AppliedValue& value : plan.applied) {
+        CHECK_THAT(value.value, !Contains("12 bytes"));
+    }
+}
+
+TEST_CASE("A volume that an older program applied is known again", "[app][plan]") {
+    Situation situation;
+    situation.file.volumes = {{"data", 1024, {"*"}, 1}};
+    situation.applied = {{"volume/data/size", "1024"}, {"volume/data/initiators", "*"}}; // it knew nothing of chap
+    CHECK_THAT(situation.plan().notes.at(0), Contains("was removed since"));
+    situation.volumes = {volume_row({"*"})};
+    CHECK(situation.plan().steps.empty());
+}
+
 TEST_CASE("What a running server cannot take over is named", "[app][plan]") {
     Config running;
     Config file;

@@ -75,6 +75,8 @@ TEST_CASE("A machine has one overlay", "[db][image]") {
 TEST_CASE("Volumes keep their initiators in order", "[db][volume]") {
     Place place;
     VolumeRow volume{"data", std::uint64_t{1} << 40U, "volumes/data.vhdx", {"lab1-07", "iqn.2020-01.org.example:a", "*"}, wall_from_unix_ms(7)};
+    volume.options.chap = {"backup", "at least 12 bytes"};
+    volume.options.mutual_chap = {"rootstock", "quite another one"};
     REQUIRE(place.catalogue().put_volume(volume));
     volume.initiators.erase(volume.initiators.begin());
     REQUIRE(place.catalogue().put_volume(volume));
@@ -82,6 +84,7 @@ TEST_CASE("Volumes keep their initiators in order", "[db][volume]") {
     REQUIRE(volumes->size() == 1);
     CHECK(volumes->front().initiators == volume.initiators);
     CHECK(volumes->front().size_bytes == volume.size_bytes);
+    CHECK(volumes->front().options == volume.options);
     REQUIRE(place.catalogue().remove_volume("data"));
     CHECK(place.catalogue().volumes()->empty());
 }

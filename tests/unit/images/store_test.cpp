@@ -217,6 +217,39 @@ TEST_CASE("names that could leave the data directory are refused", "[images][sto
     REQUIRE(host.files->list("/data/volumes")->empty());
 }
 
+TEST_CASE("the rules of a volume's CHAP", "[images][store][chap]") {
+    const ChapIdentity in{"backup", "at least 12 bytes"};
+    const ChapIdentity out{"rootstock", "quite another one"};
+    CHECK(check_chap({}, {}));
+    CHECK(check_chap(in, {}));
+    CHECK(check_chap(in, out));
+    CHECK(check_chap({"backup", std::string(chap_secret_min, 's')}, {}));
+    CHECK_THAT(check_chap({}, out).error().what, Catch::Contains("needs CHAP"));
+    CHECK_THAT(check_chap(in, {"rootstock", in.secret}).error().what, Catch::Contains("different secrets"));
+    CHECK_THAT(check_chap({"backup", std::string(chap_secret_min - 1, 's')}, {}).error().what,
+               Catch::Contains("RFC 7143 section 9.2.1") && !Catch::Contains("sss"));
+    CHECK_FALSE(check_chap({"backup", std::string(chap_secret_max + 1, 's')}, {}));
+    CHECK_FALSE(check_chap({std::string(chap_user_max + 1, 'u'), in.secret}, {}));
+    CHECK_FALSE(check_chap({"two\nlines", in.secret}, {}));
+    CHECK_FALSE(check_chap({"", in.secret}, {}));
+}
+
+TEST_CASE("a volume's CHAP is changed by itself", "[images][store][chap]") {
+    Host host;
+    const auto store = host.open();
+    VolumeOptions options;
+    options.chap = {"backup", "at least 12 bytes"};
+    REQUIRE(store->create_volume("pool", image_bytes, {"*"}, options));
+    CHECK_FALSE(store->change_volume("pool", {.mutual_chap = ChapIdentity{"rootstock", "at least 12 bytes"}}));
+    REQUIRE(store->change_volume("pool", {.mutual_chap = ChapIdentity{"rootstock", "quite another one"}}));
+    CHECK_FALSE(store->change_volume("pool", {.chap = ChapIdentity{}}));
+    REQUIRE(store->volumes()->front().initiators == std::vector<std::string>{"*"});
+    CHECK(store->volumes()->front().options.chap == options.chap);
+    REQUIRE(store->change_volume("pool", {.chap = ChapIdentity{}, .mutual_chap = ChapIdentity{}}));
+    CHECK(store->volumes()->front().options == VolumeOptions());
+    CHECK_FALSE(store->create_volume("open", image_bytes, {}, {.chap = {"backup", "short"}, .mutual_chap = {}}));
+}
+
 TEST_CASE("a volume keeps its contents and its initiators", "[images][store]") {
     Host host;
     {
@@ -224,7 +257,7 @@ TEST_CASE("a volume keeps its contents and its initiators", "[images][store]") {
         REQUIRE(store->create_volume("pool", image_bytes, {"*"}));
         REQUIRE_FALSE(store->create_volume("pool", image_bytes, {"*"}));
         REQUIRE_FALSE(store->create_volume("odd", image_bytes + 512, {"*"}));
-        REQUIRE(store->set_volume_initiators("pool", {"iqn.2026-01.example:a"}));
+        REQUIRE(store->change_volume("pool", {.initiators = std::vector<std::string>{"iqn.2026-01.example:a"}}));
         write_sectors(**store->open_volume_disk("pool"), 9, 3, 1);
         store->close_all();
     }
