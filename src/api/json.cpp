@@ -113,6 +113,17 @@ Result<std::optional<std::uint64_t>> size_of(const json::object& body, const cha
     return expected(key, "a size like \"10G\", or a number of bytes");
 }
 
+Result<std::optional<bool>> truth_of(const json::object& body, const char* key) {
+    const json::value* value = body.if_contains(key);
+    if (value == nullptr) {
+        return std::optional<bool>();
+    }
+    if (!value->is_bool()) {
+        return expected(key, "true or false");
+    }
+    return std::optional(value->as_bool());
+}
+
 Result<std::optional<images::ChapIdentity>> chap_of(const json::object& body, const char* key) {
     const json::value* value = body.if_contains(key);
     if (value == nullptr) {

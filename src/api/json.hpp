@@ -33,6 +33,7 @@ texts_of(const json::object& body, const char* key, std::size_t most);
 /// "10G" or a number of bytes.
 [[nodiscard]] Result<std::optional<std::uint64_t>> size_of(const json::object& body,
                                                            const char* key);
+[[nodiscard]] Result<std::optional<bool>> truth_of(const json::object& body, const char* key);
 /// {"user": "backup", "secret": "..."}; null takes it away: an empty identity.
 [[nodiscard]] Result<std::optional<images::ChapIdentity>> chap_of(const json::object& body,
                                                                   const char* key);

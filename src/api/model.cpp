@@ -252,6 +252,9 @@ json::object Model::volume_json(const images::VolumeRow& volume, const Seen& see
             {"initiators", text_array(volume.initiators)},
             {"chap_user", user_json(volume.options.chap)},
             {"mutual_chap_user", user_json(volume.options.mutual_chap)},
+            {"read_only", volume.options.read_only},
+            {"volatile", volume.options.kind == images::VolumeKind::memory_only},
+            {"block_size", volume.options.block_size},
             {"target", parts_.disks.names().volume_target(volume.name)},
             {"created", time_json(volume.created)},
             {"sessions", sessions_on(seen.sessions, Kind::volume, volume.name)}};

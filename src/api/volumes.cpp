@@ -2,6 +2,7 @@
 #include "api/errors.hpp"
 #include "api/limits.hpp"
 #include "api/routes.hpp"
+#include "core/checked.hpp"
 
 #include <algorithm>
 
@@ -44,9 +45,22 @@ Result<images::VolumeOptions> options_of(const json::object& body) {
     if (!chap || !mutual_chap) {
         return chap ? mutual_chap.error() : chap.error();
     }
+    const auto read_only = truth_of(body, "read_only");
+    const auto in_memory = truth_of(body, "volatile");
+    if (!read_only || !in_memory) {
+        return read_only ? in_memory.error() : read_only.error();
+    }
+    const auto block_size = size_of(body, "block_size");
+    if (!block_size) {
+        return block_size.error();
+    }
     images::VolumeOptions options;
     options.chap = chap->value_or(options.chap);
     options.mutual_chap = mutual_chap->value_or(options.mutual_chap);
+    options.read_only = read_only->value_or(false);
+    options.kind = in_memory->value_or(false) ? images::VolumeKind::memory_only : options.kind;
+    options.block_size =
+        narrow<std::uint32_t>(block_size->value_or(options.block_size)).value_or(0); // 0 is refused
     return options;
 }
 
@@ -60,12 +74,24 @@ Result<images::VolumeChange> change_of(const json::object& body) {
     if (!chap || !mutual_chap) {
         return chap ? mutual_chap.error() : chap.error();
     }
+    const auto read_only = truth_of(body, "read_only");
+    if (!read_only) {
+        return read_only.error();
+    }
     return images::VolumeChange{
-        std::move(*initiators), std::move(*chap), std::move(*mutual_chap)};
+        std::move(*initiators), std::move(*chap), std::move(*mutual_chap), *read_only};
 }
 
 Response create(Api& api, const Request& request) {
-    const auto body = read_body(request, {"name", "size", "initiators", "chap", "mutual_chap"});
+    const auto body = read_body(request,
+                                {"name",
+                                 "size",
+                                 "initiators",
+                                 "chap",
+                                 "mutual_chap",
+                                 "read_only",
+                                 "volatile",
+                                 "block_size"});
     if (!body) {
         return error_answer(body.error());
     }
@@ -104,13 +130,17 @@ Response create(Api& api, const Request& request) {
 
 Response change(Api& api, const Request& request) {
     const std::string& name = request.captures.at(0);
-    const auto body = read_body(request, {"initiators", "chap", "mutual_chap"});
+    const auto body = read_body(request, {"initiators", "chap", "mutual_chap", "read_only", "size"});
     if (!body) {
         return error_answer(body.error());
     }
     const auto wanted = change_of(*body);
     if (!wanted) {
         return error_answer(wanted.error());
+    }
+    const auto size = size_of(*body, "size");
+    if (!size) {
+        return error_answer(size.error());
     }
     if (body->empty()) {
         return http::error_response(
@@ -119,8 +149,12 @@ Response change(Api& api, const Request& request) {
     if (const Response found = answer(api, name); found.status != 200) {
         return found;
     }
-    if (const auto set = api.parts.store.change_volume(name, *wanted); !set) {
-        return error_answer(set.error());
+    auto done = api.parts.store.change_volume(name, *wanted);
+    if (done && *size) {
+        done = api.parts.store.grow_volume(name, **size);
+    }
+    if (!done) {
+        return error_answer(done.error());
     }
     if (const auto refreshed = changed(api); !refreshed) {
         return error_answer(refreshed.error());

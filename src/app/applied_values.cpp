@@ -32,7 +32,10 @@ template <class Volume> FieldValues volume_values(const Volume& volume) {
     return {{"size", std::to_string(volume.size_bytes)},
             {"initiators", join(volume.initiators, ", ")},
             {"chap", chap_value(volume.options.chap)},
-            {"mutual_chap", chap_value(volume.options.mutual_chap)}};
+            {"mutual_chap", chap_value(volume.options.mutual_chap)},
+            {"read_only", volume.options.read_only ? "yes" : ""},
+            {"volatile", volume.options.kind == images::VolumeKind::memory_only ? "yes" : ""},
+            {"block_size", volume.options.block_size == 512 ? "" : std::to_string(volume.options.block_size)}};
 }
 
 } // namespace
@@ -83,7 +86,11 @@ bool is_secret(const std::string& field) { return field.ends_with("chap"); }
 
 std::string shown_value(const std::string& field, const std::string& value) {
     if (value.empty()) {
-        return "none";
+        return field == "block_size" ? "512" : field == "read_only" || field == "volatile" ? "no" : "none";
+    }
+    if (field == "size") {
+        const auto bytes = parse_number<std::uint64_t>(value);
+        return bytes ? format_size(*bytes) : value;
     }
     return is_secret(field) ? "user " + value.substr(0, value.rfind(' ')) : value;
 }

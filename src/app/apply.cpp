@@ -20,6 +20,7 @@ class Performer {
         return dropped(images_.create_volume(step.volume.name, step.volume.size_bytes, step.volume.initiators, step.volume.options));
     }
     Result<void> operator()(const ChangeVolume& step) const { return images_.change_volume(step.name, step.change); }
+    Result<void> operator()(const GrowVolume& step) const { return images_.grow_volume(step.name, step.size_bytes); }
 
   private:
     template <class T> static Result<void> dropped(const Result<T>& result) {

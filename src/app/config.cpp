@@ -256,6 +256,15 @@ void read_machine(TableReader& table, Config& config) {
     config.machines.push_back(std::move(entry));
 }
 
+void read_block_size(TableReader& table, std::uint32_t& block_size) {
+    const Key key{"block_size", "512 or 4096", "4096"};
+    const auto bytes = table.integer(key, 512, 4096);
+    if (bytes && !images::is_valid_block_size(*bytes)) {
+        table.complain(key, *table.take(key));
+    }
+    block_size = static_cast<std::uint32_t>(bytes.value_or(block_size));
+}
+
 void read_volume(TableReader& table, Config& config) {
     VolumeEntry volume;
     volume.line = table.place().line;
@@ -271,6 +280,11 @@ void read_volume(TableReader& table, Config& config) {
     const Key initiators{"initiators", "names of machines, initiator names, or \"*\" for any", R"(["lab1-07", "iqn.2004-10.org.example:pc"])"};
     volume.initiators = table.parsed_list(initiators, text_if(is_valid_initiator));
     read_chap_pair(table, "[[volume]]", "", volume.options.chap, volume.options.mutual_chap);
+    volume.options.read_only = table.boolean({"read_only", "true or false", "true"}).value_or(false);
+    if (table.boolean({"volatile", "true (in memory, empty at each start of the server) or false", "true"}).value_or(false)) {
+        volume.options.kind = images::VolumeKind::memory_only;
+    }
+    read_block_size(table, volume.options.block_size);
     config.volumes.push_back(std::move(volume));
 }
 

@@ -29,7 +29,7 @@ std::string describe(const TomlNode& node) {
     case TomlNode::Kind::real:
         return "a number with a fraction";
     case TomlNode::Kind::boolean:
-        return "true or false";
+        return node.truth ? "true" : "false";
     case TomlNode::Kind::time:
         return "a date or time";
     }
@@ -82,6 +82,18 @@ const TomlNode* TableReader::require(const Key& key) {
 
 std::optional<std::string> TableReader::text(const Key& key) {
     return parsed(key, [](const std::string& text) { return text.empty() ? std::nullopt : std::optional(text); });
+}
+
+std::optional<bool> TableReader::boolean(const Key& key) {
+    const TomlNode* node = take(key);
+    if (node == nullptr) {
+        return std::nullopt;
+    }
+    if (node->kind != TomlNode::Kind::boolean) {
+        complain(key, *node);
+        return std::nullopt;
+    }
+    return node->truth;
 }
 
 std::optional<std::int64_t> TableReader::integer(const Key& key, std::int64_t least, std::int64_t most) {

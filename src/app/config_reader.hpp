@@ -48,6 +48,7 @@ class TableReader {
     [[nodiscard]] const TomlNode* require(const Key& key);
     /// A value of another kind is a problem, and nothing.
     [[nodiscard]] std::optional<std::string> text(const Key& key);
+    [[nodiscard]] std::optional<bool> boolean(const Key& key);
     [[nodiscard]] std::optional<std::int64_t> integer(const Key& key, std::int64_t least, std::int64_t most);
     /// A text that `parse` (text -> optional<T>) understands.
     template <class Parse> auto parsed(const Key& key, Parse parse) -> decltype(parse(std::string())) {

@@ -97,9 +97,12 @@ class Planner {
 
     void compare_volume(const std::string& object, const images::VolumeRow& volume, const FieldValues& values, const VolumeEntry& wanted) {
         const FieldValues present = values_of(volume);
-        if (present.at("size") != values.at("size")) {
-            note("volume " + volume.name + " has " + format_size(volume.size_bytes) + ", the file says " + format_size(wanted.size_bytes) +
-                 ": a volume keeps its size; make a new one and copy");
+        compare_size(object, volume, values, wanted);
+        for (const char* field : {"volatile", "block_size"}) {
+            if (present.at(field) != values.at(field)) {
+                note("volume " + volume.name + ": " + field + " is " + shown_value(field, present.at(field)) + ", the file says " +
+                     shown_value(field, values.at(field)) + ": that never changes; make a new volume and copy");
+            }
         }
         images::VolumeChange change;
         bool changed = false;
@@ -112,8 +115,20 @@ class Planner {
         take("initiators", change.initiators, wanted.initiators);
         take("chap", change.chap, wanted.options.chap);
         take("mutual_chap", change.mutual_chap, wanted.options.mutual_chap);
+        take("read_only", change.read_only, wanted.options.read_only);
         if (changed) {
             step(object, ChangeVolume{volume.name, std::move(change)});
+        }
+    }
+
+    /// Larger is done, smaller never.
+    void compare_size(const std::string& object, const images::VolumeRow& volume, const FieldValues& values, const VolumeEntry& wanted) {
+        const std::string& size = values.at("size");
+        if (wanted.size_bytes < volume.size_bytes && !applied_.is(object, "size", size)) {
+            note("volume " + volume.name + " has " + format_size(volume.size_bytes) + ", the file says " + format_size(wanted.size_bytes) +
+                 ": a volume never shrinks; make a new one and copy");
+        } else if (file_wins(object, "size", size, std::to_string(volume.size_bytes))) {
+            step(object, GrowVolume{volume.name, wanted.size_bytes});
         }
     }
 

@@ -36,9 +36,13 @@ struct ChangeVolume {
     std::string name;
     images::VolumeChange change;
 };
+struct GrowVolume {
+    std::string name;
+    std::uint64_t size_bytes;
+};
 struct Step {
     std::string object; // as in PlannedChange
-    std::variant<AddMachine, ChangeMachine, RemoveMachine, CreateVolume, ChangeVolume> action;
+    std::variant<AddMachine, ChangeMachine, RemoveMachine, CreateVolume, ChangeVolume, GrowVolume> action;
 };
 
 struct Plan {

@@ -60,6 +60,7 @@ TomlNode convert(const toml::node& node) {
         out.integer = *integer;
     } else if (node.is_boolean()) {
         out.kind = TomlNode::Kind::boolean;
+        out.truth = node.as_boolean()->get();
     } else {
         out.kind = node.is_floating_point() ? TomlNode::Kind::real : TomlNode::Kind::time;
     }

@@ -25,6 +25,7 @@ struct TomlNode {
     TomlPlace place;
     std::string text;                // of a text
     std::int64_t integer = 0;        // of an integer
+    bool truth = false;              // of a boolean
     std::vector<TomlMember> members; // of a table, in the order of the file
     std::vector<TomlNode> items;     // of an array
 

@@ -8,14 +8,45 @@
 
 namespace rootstock::block {
 
-MemoryDevice::MemoryDevice(Geometry geometry)
-    : geometry_(geometry), chunks_(div_up(geometry.size_bytes, chunk_size)) {
+MemoryDevice::MemoryDevice(Geometry geometry, std::shared_ptr<MemoryBudget> budget)
+    : geometry_(geometry), budget_(std::move(budget)), chunks_(div_up(geometry.size_bytes, chunk_size)) {
     if (geometry_.discard_granularity == 0) {
         geometry_.discard_granularity = static_cast<std::uint32_t>(chunk_size);
     }
 }
 
-MemoryDevice::~MemoryDevice() = default;
+MemoryDevice::~MemoryDevice() {
+    if (budget_) {
+        budget_->give_back(allocated_bytes());
+    }
+}
+
+/// Zeros for a chunk that has none yet. The chunk's lock is held, here and below.
+bool MemoryDevice::allocate(Chunk& chunk) {
+    if (budget_ && !budget_->take(chunk_size)) {
+        return false;
+    }
+    chunk.reset(new (std::nothrow) std::uint8_t[chunk_size]());
+    if (!chunk) {
+        if (budget_) {
+            budget_->give_back(chunk_size);
+        }
+        return false;
+    }
+    allocated_bytes_.fetch_add(chunk_size, std::memory_order_relaxed);
+    return true;
+}
+
+void MemoryDevice::free(Chunk& chunk) {
+    if (!chunk) {
+        return;
+    }
+    chunk.reset();
+    allocated_bytes_.fetch_sub(chunk_size, std::memory_order_relaxed);
+    if (budget_) {
+        budget_->give_back(chunk_size);
+    }
+}
 
 Geometry MemoryDevice::geometry() const { return geometry_; }
 
@@ -80,10 +111,7 @@ Result<void, IoError> MemoryDevice::write(std::uint64_t offset, Bytes data, bool
     for_each_chunk(offset, data.size(), [&](std::uint64_t chunk, std::uint64_t within, std::uint64_t length, std::uint64_t done) {
         const std::unique_lock lock(lock_of(chunk));
         Chunk& to = chunks_[chunk];
-        if (!to) {
-            to.reset(new (std::nothrow) std::uint8_t[chunk_size]());
-        }
-        if (to) {
+        if (to || allocate(to)) {
             std::memcpy(to.get() + within, data.data() + done, length);
         } else {
             out_of_memory = true;
@@ -108,7 +136,7 @@ Result<void, IoError> MemoryDevice::discard(std::uint64_t offset, std::uint64_t 
         const std::unique_lock lock(lock_of(chunk));
         Chunk& to = chunks_[chunk];
         if (piece == chunk_size) {
-            to.reset();
+            free(to);
         } else if (to) {
             std::memset(to.get() + within, 0, piece);
         }

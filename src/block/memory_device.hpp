@@ -3,6 +3,7 @@
 #pragma once
 
 #include "block/block_device.hpp"
+#include "block/memory_budget.hpp"
 
 #include <array>
 #include <atomic>
@@ -14,7 +15,8 @@ namespace rootstock::block {
 class MemoryDevice final : public BlockDevice {
   public:
     /// `geometry.size_bytes` is allocated lazily, in chunks as they are first written; discarding a whole chunk frees it.
-    explicit MemoryDevice(Geometry geometry);
+    /// `budget`: what it shares with others; null: none. A write beyond it ends with IoError::no_space.
+    explicit MemoryDevice(Geometry geometry, std::shared_ptr<MemoryBudget> budget = nullptr);
     ~MemoryDevice() override;
 
     [[nodiscard]] Geometry geometry() const override;
@@ -25,6 +27,9 @@ class MemoryDevice final : public BlockDevice {
     Result<void, IoError> flush() override;
     Result<void, IoError> discard(std::uint64_t offset, std::uint64_t length) override;
     [[nodiscard]] Extent extent(std::uint64_t offset, std::uint64_t length) override;
+
+    /// Memory that it holds for contents.
+    [[nodiscard]] std::uint64_t allocated_bytes() const { return allocated_bytes_.load(std::memory_order_relaxed); }
 
     static constexpr std::uint64_t chunk_size = 64 * 1024;
 
@@ -37,9 +42,13 @@ class MemoryDevice final : public BlockDevice {
     /// Calls `visit(chunk, within, length, done)` for each piece of the range that lies in one chunk, with `done` bytes before it.
     template <class Visit> void for_each_chunk(std::uint64_t offset, std::uint64_t length, Visit visit);
     [[nodiscard]] std::shared_mutex& lock_of(std::uint64_t chunk) { return stripes_[chunk % stripes_.size()].mutex; }
+    [[nodiscard]] bool allocate(Chunk& chunk);
+    void free(Chunk& chunk);
     [[nodiscard]] Result<void, IoError> check(std::uint64_t offset, std::uint64_t length) const;
 
     Geometry geometry_;
+    const std::shared_ptr<MemoryBudget> budget_;
+    std::atomic<std::uint64_t> allocated_bytes_{0};
     std::vector<Chunk> chunks_;
     std::array<Stripe, 64> stripes_;
 };

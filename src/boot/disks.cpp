@@ -1,5 +1,6 @@
 #include "boot/disks.hpp"
 
+#include "block/read_only_device.hpp"
 #include "boot/limits.hpp"
 
 #include <algorithm>
@@ -37,6 +38,14 @@ iscsi::Authentication authentication_of(const images::ChapIdentity& chap,
 
 std::optional<std::string> secret_of(const images::ChapIdentity& chap, std::string_view user) {
     return !chap.empty() && chap.user == user ? std::optional(chap.secret) : std::nullopt;
+}
+
+std::shared_ptr<block::BlockDevice> as_allowed(std::shared_ptr<images::Overlay> volume,
+                                               const images::VolumeOptions& options) {
+    if (options.read_only) {
+        return std::make_shared<block::ReadOnlyDevice>(std::move(volume));
+    }
+    return volume;
 }
 
 images::OverlayKind overlay_kind(fleet::Mode mode) {
@@ -346,9 +355,10 @@ Result<iscsi::Target, LoginStatus> Disks::open_volume(const iscsi::LoginRequest&
     }
     if (!disk->unit) {
         auto overlay = store_.open_volume_disk(name);
-        const auto opened =
-            overlay ? open_disks_.opened(*disk, disk_identity(target), std::move(*overlay))
-                    : Result<void>(overlay.error());
+        const auto opened = overlay ? open_disks_.opened(*disk,
+                                                         disk_identity(target),
+                                                         as_allowed(std::move(*overlay), row->options))
+                                    : Result<void>(overlay.error());
         if (!opened) {
             log_.error("boot.volume.failed", {{"volume", name}, {"reason", opened.error().what}});
             return LoginStatus::target_error;

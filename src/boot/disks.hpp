@@ -58,7 +58,8 @@ class Disks final : public iscsi::TargetProvider {
     discover(const iscsi::LoginRequest& request) override;
 
     /// Reads the volumes again: at the start and after each change of them. Ends sessions that are
-    /// no longer allowed.
+    /// no longer allowed, or whose volume can be written now and could not before, or the other way
+    /// round; tells the others when their volume has grown.
     [[nodiscard]] Result<void> refresh_volumes();
 
     /// Ends the machine's sessions and throws its overlay away (`machine reset`, `machine remove`).
@@ -115,6 +116,8 @@ class Disks final : public iscsi::TargetProvider {
     [[nodiscard]] Result<void> close(const Names::TargetName& name, OpenDisk& disk);
     [[nodiscard]] fleet::BootId last_login(const fleet::Machine& machine);
     void end_fenced();
+    [[nodiscard]] Result<void> reopen_volume(const std::string& name);
+    void tell_growth(const std::string& name);
     void session_over(SessionId id);
     void tell(const Session& session);
 

@@ -1,5 +1,6 @@
 // Disks, third part: the sessions' end: over, ended by hand, fenced, no longer allowed.
 #include "boot/disks.hpp"
+#include "boot/limits.hpp"
 
 #include <algorithm>
 
@@ -74,6 +75,7 @@ Result<void> Disks::refresh_volumes() {
     if (!rows) {
         return rows.error();
     }
+    const auto before = volumes_.get();
     volumes_.publish(*rows);
     const auto no_longer_allowed = [&](const Session& session) {
         if (session.disk.kind != Kind::volume) {
@@ -88,7 +90,40 @@ Result<void> Disks::refresh_volumes() {
         log_.info("boot.session.not_allowed",
                   {{"target", session.target}, {"initiator", session.initiator}});
     }
-    return {};
+    Result<void> done;
+    for (const images::VolumeRow& row : *rows) {
+        const auto old = std::find_if(before->begin(), before->end(), [&](const auto& volume) {
+            return volume.name == row.name;
+        });
+        if (old != before->end() && old->options.read_only != row.options.read_only) {
+            done = done ? reopen_volume(row.name) : done;
+        } else if (old != before->end() && old->size_bytes != row.size_bytes) {
+            tell_growth(row.name);
+        }
+    }
+    return done;
+}
+
+/// Whether a unit can be written is settled when it is opened.
+Result<void> Disks::reopen_volume(const std::string& name) {
+    const Names::TargetName target{Kind::volume, name};
+    const auto disk = open_disks_.get(disk_identity(target));
+    std::lock_guard changing(disk->changing);
+    const auto on_this = SessionTable::on_disk(target);
+    sessions_.end(on_this, EndReason::target_removed);
+    if (!sessions_.wait_until_gone(on_this, session_end_max)) {
+        return make_error(std::errc::device_or_resource_busy,
+                          "the sessions of volume " + name + " do not end; try again in a moment");
+    }
+    return close(target, *disk);
+}
+
+void Disks::tell_growth(const std::string& name) {
+    const auto disk = open_disks_.get(disk_identity({Kind::volume, name}));
+    std::lock_guard changing(disk->changing);
+    if (disk->unit) {
+        disk->unit->capacity_changed();
+    }
 }
 
 } // namespace rootstock::boot

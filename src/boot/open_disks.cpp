@@ -35,7 +35,7 @@ std::shared_ptr<OpenDisk> OpenDisks::get(const std::string& identity) {
 
 Result<void> OpenDisks::opened(OpenDisk& disk,
                                const std::string& identity,
-                               std::shared_ptr<images::Overlay> overlay) {
+                               std::shared_ptr<block::BlockDevice> device) {
     scsi::Identity named = scsi::identity_from_name(identity);
     auto kept = reservations_.load(named.serial);
     if (!kept) {
@@ -43,7 +43,7 @@ Result<void> OpenDisks::opened(OpenDisk& disk,
     }
     // The store outlives every unit and belongs to none of them: an empty owner.
     const std::shared_ptr<scsi::ReservationStore> store(std::shared_ptr<void>(), &reservations_);
-    disk.unit = scsi::make_disk_unit(std::move(overlay), std::move(named), store, std::move(*kept));
+    disk.unit = scsi::make_disk_unit(std::move(device), std::move(named), store, std::move(*kept));
     return {};
 }
 

@@ -32,10 +32,10 @@ class OpenDisks {
 
     [[nodiscard]] std::shared_ptr<OpenDisk> get(const std::string& identity);
 
-    /// Makes the unit over `overlay`, with the persistent reservations that were kept. Blocks.
+    /// Makes the unit over `device`, with the persistent reservations that were kept. Blocks.
     /// `disk.changing` is held.
     [[nodiscard]] Result<void>
-    opened(OpenDisk& disk, const std::string& identity, std::shared_ptr<images::Overlay> overlay);
+    opened(OpenDisk& disk, const std::string& identity, std::shared_ptr<block::BlockDevice> device);
     /// The kept reservations end: the disk is thrown away or changes hands. It is not open.
     [[nodiscard]] Result<void> forget_reservations(const std::string& identity);
     /// Waits until no command uses the unit any more and lets go of the overlay, so that the store

@@ -1,4 +1,4 @@
-// rootstock volume create|list|remove
+// rootstock volume create|list|resize|remove
 #include "cli/options.hpp"
 #include "cli/output.hpp"
 #include "cli/secret_file.hpp"
@@ -21,6 +21,9 @@ struct NewVolume {
     std::string name, size;
     std::vector<std::string> initiators{"*"}; // a volume that nobody may use would be of no use: no command changes it later
     ChapOptions chap, mutual_chap;
+    bool read_only = false;
+    bool in_memory = false;
+    std::uint32_t block_size = 512;
 };
 
 void add_chap_options(CLI::App& command, const std::string& prefix, ChapOptions& given, const std::string& who) {
@@ -45,7 +48,8 @@ Result<void> add_chap(json::object& body, const char* key, const ChapOptions& gi
 }
 
 Result<json::object> body_of(const NewVolume& given) {
-    json::object body{{"name", given.name}, {"size", given.size}, {"initiators", array_of(given.initiators)}};
+    json::object body{{"name", given.name},           {"size", given.size},          {"initiators", array_of(given.initiators)},
+                      {"read_only", given.read_only}, {"volatile", given.in_memory}, {"block_size", given.block_size}};
     auto done = add_chap(body, "chap", given.chap);
     if (done) {
         done = add_chap(body, "mutual_chap", given.mutual_chap);
@@ -62,6 +66,9 @@ void add_create(CLI::App& group, Options& options, Action& chosen) {
     command->add_option("--initiator", given->initiators, "who may log in: an initiator name or a machine name (may be repeated); without it anyone may");
     add_chap_options(*command, "", given->chap, "CHAP: who an initiator must prove to be");
     add_chap_options(*command, "mutual-", given->mutual_chap, "mutual CHAP: who the volume proves to be");
+    command->add_flag("--read-only", given->read_only, "nobody may write to it");
+    command->add_flag("--volatile", given->in_memory, "in memory: empty at each start of the server");
+    command->add_option("--block-size", given->block_size, "bytes of a logical block: 512 or 4096")->check(CLI::IsMember({512, 4096}));
     command->callback([&options, &chosen, given] {
         chosen = [&options, given] {
             const auto body = body_of(*given);
@@ -76,13 +83,32 @@ void add_create(CLI::App& group, Options& options, Action& chosen) {
         };
     });
 }
+
+void add_resize(CLI::App& group, Options& options, Action& chosen) {
+    auto* command = group.add_subcommand("resize", "make a volume larger, also while it is in use; it never shrinks");
+    command->footer("Example: rootstock volume resize data --size 20G");
+    auto given = std::make_shared<NewVolume>();
+    command->add_option("NAME", given->name, "the volume")->required();
+    command->add_option("--size", given->size, "its new size, such as 20G")->required();
+    command->callback([&options, &chosen, given] {
+        chosen = [&options, given] {
+            return run_request(
+                options,
+                [&given](Client& client) {
+                    return client.patch(std::string(volumes_url) + "/" + url_segment(given->name), json::object{{"size", given->size}});
+                },
+                [](const json::value& volume) { print("volume " + text_of(volume, "name") + " has " + size_of(volume, "size_bytes") + " now\n"); });
+        };
+    });
+}
 } // namespace
 
 void add_volume_commands(CLI::App& app, Options& options, Action& chosen) {
-    auto* group = app.add_subcommand("volume", "volumes: create, list, remove");
+    auto* group = app.add_subcommand("volume", "volumes: create, list, resize, remove");
     group->require_subcommand(1);
     group->footer("Example: rootstock volume list");
     add_create(*group, options, chosen);
+    add_resize(*group, options, chosen);
 
     auto* list = group->add_subcommand("list", "all volumes");
     list->footer("Example: rootstock volume list --json");

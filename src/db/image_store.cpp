@@ -17,16 +17,28 @@ std::optional<images::OverlayKind> parse_kind(std::string_view name) {
     return std::nullopt;
 }
 
+std::string_view kind_name(images::VolumeKind kind) { return kind == images::VolumeKind::disk ? "disk" : "volatile"; }
+
+std::optional<images::VolumeKind> parse_volume_kind(std::string_view name) {
+    for (const auto kind : {images::VolumeKind::disk, images::VolumeKind::memory_only}) {
+        if (name == kind_name(kind)) {
+            return kind;
+        }
+    }
+    return std::nullopt;
+}
+
 std::int64_t signed_size(std::uint64_t size_bytes) { return static_cast<std::int64_t>(size_bytes); }
 
 Result<void> write_volume(Connection& connection, const images::VolumeRow& volume) {
     const images::VolumeOptions& options = volume.options;
     auto written = connection.run("INSERT INTO volume (name, size_bytes, file, created_ms, chap_user, chap_secret, mutual_chap_user, "
-                                  "mutual_chap_secret) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) "
+                                  "mutual_chap_secret, kind, block_size, read_only) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) "
                                   "ON CONFLICT (name) DO UPDATE SET size_bytes = ?2, file = ?3, created_ms = ?4, chap_user = ?5, "
-                                  "chap_secret = ?6, mutual_chap_user = ?7, mutual_chap_secret = ?8",
+                                  "chap_secret = ?6, mutual_chap_user = ?7, mutual_chap_secret = ?8, kind = ?9, block_size = ?10, read_only = ?11",
                                   volume.name, signed_size(volume.size_bytes), volume.file, unix_ms(volume.created), options.chap.user,
-                                  options.chap.secret, options.mutual_chap.user, options.mutual_chap.secret);
+                                  options.chap.secret, options.mutual_chap.user, options.mutual_chap.secret, kind_name(options.kind),
+                                  std::int64_t{options.block_size}, std::int64_t{options.read_only ? 1 : 0});
     if (written) {
         written = connection.run("DELETE FROM volume_initiator WHERE volume = ?1", volume.name);
     }
@@ -47,7 +59,7 @@ Result<std::vector<std::string>> load_initiators(Connection& connection, const s
 
 Result<std::vector<images::VolumeRow>> load_volumes(Connection& connection) {
     auto volumes = collect(connection.query("SELECT name, size_bytes, file, created_ms, chap_user, chap_secret, mutual_chap_user, "
-                                            "mutual_chap_secret FROM volume ORDER BY name"),
+                                            "mutual_chap_secret, kind, block_size, read_only FROM volume ORDER BY name"),
                            "volume", [](Row& row) {
                                images::VolumeRow volume;
                                volume.name = row.text(0);
@@ -56,6 +68,9 @@ Result<std::vector<images::VolumeRow>> load_volumes(Connection& connection) {
                                volume.created = row.time(3);
                                volume.options.chap = {row.text(4), row.text(5)};
                                volume.options.mutual_chap = {row.text(6), row.text(7)};
+                               volume.options.kind = row.parsed(8, parse_volume_kind);
+                               volume.options.block_size = row.integer<std::uint32_t>(9);
+                               volume.options.read_only = row.integer(10) != 0;
                                return volume;
                            });
     if (!volumes) {

@@ -1,7 +1,8 @@
 // DirectoryStore: the Store over a data directory, a Catalogue and the formats of this folder. store_images.cpp: images and masters;
-// store_disks.cpp: machines' disks and volumes; store_hold.cpp: disks that are lent out; store.cpp: opening and closing.
+// store_disks.cpp: machines' disks; store_volumes.cpp: volumes; store_hold.cpp: disks that are lent out; store.cpp: opening and closing.
 #pragma once
 
+#include "block/memory_device.hpp"
 #include "images/store.hpp"
 #include "images/store_layout.hpp"
 
@@ -16,8 +17,10 @@ namespace rootstock::images {
 
 class DirectoryStore final : public Store {
   public:
-    DirectoryStore(FileSystem& files, StoreLayout layout, std::unique_ptr<File> lock, Catalogue& catalogue, Log& log, const Clock& clock)
-        : files_(files), layout_(std::move(layout)), lock_(std::move(lock)), catalogue_(catalogue), log_(log), clock_(clock) {}
+    DirectoryStore(FileSystem& files, StoreLayout layout, std::unique_ptr<File> lock, Catalogue& catalogue, Log& log, const Clock& clock,
+                   std::uint64_t memory_bytes)
+        : files_(files), layout_(std::move(layout)), lock_(std::move(lock)), catalogue_(catalogue), log_(log), clock_(clock),
+          memory_(std::make_shared<block::MemoryBudget>(memory_bytes)) {}
 
     Result<ImageVersion> import(const ImportSource& source, const std::string& name, const ProgressCallback& progress) override;
     Result<std::vector<ImageInfo>> images() override;
@@ -33,6 +36,7 @@ class DirectoryStore final : public Store {
     Result<VolumeRow> create_volume(const std::string& name, std::uint64_t size_bytes, std::vector<std::string> initiators,
                                     const VolumeOptions& options) override;
     Result<void> change_volume(const std::string& name, const VolumeChange& change) override;
+    Result<void> grow_volume(const std::string& name, std::uint64_t size_bytes) override;
     Result<void> remove_volume(const std::string& name) override;
     Result<std::vector<VolumeRow>> volumes() override { return catalogue_.volumes(); }
     Result<std::shared_ptr<Overlay>> open_volume_disk(const std::string& name) override;
@@ -47,6 +51,7 @@ class DirectoryStore final : public Store {
         std::mutex mutex;
         std::shared_ptr<Overlay> disk;
         bool held = false; // closed, and read by somebody else (hold_machine_disk)
+        std::shared_ptr<block::MemoryDevice> memory; // of a volatile volume, from its first opening to its removal
 
         [[nodiscard]] bool in_use() const { return disk.use_count() > 1; }
     };
@@ -65,6 +70,8 @@ class DirectoryStore final : public Store {
     Result<std::shared_ptr<Overlay>> open_reset(const OverlayRow& row, std::shared_ptr<Master> master);
     Result<std::shared_ptr<Overlay>> create_overlay(const std::string& machine, const std::string& image, OverlayKind kind);
     Result<void> remove_overlay_of(const OverlayRow& row);
+    Result<void> make_volume_file(const VolumeRow& row);
+    Result<std::shared_ptr<Overlay>> open_volume_of(VolumeRow row, Slot& slot);
 
     FileSystem& files_;
     StoreLayout layout_;
@@ -72,6 +79,7 @@ class DirectoryStore final : public Store {
     Catalogue& catalogue_;
     Log& log_;
     const Clock& clock_;
+    const std::shared_ptr<block::MemoryBudget> memory_; // of all volatile volumes
     std::mutex mutex_; // slots_, masters_
     std::map<std::string, std::shared_ptr<Slot>> slots_;          // "machine/NAME", "volume/NAME", "image/NAME"
     std::map<std::string, std::shared_ptr<Master>> masters_;      // by file

@@ -18,6 +18,11 @@ class Overlay : public block::BlockDevice {
     [[nodiscard]] virtual std::uint64_t allocated_bytes() = 0;
     /// Writes that would make it own more guest data than this end with IoError::quota; 0: no limit.
     virtual void set_quota(std::uint64_t quota_bytes) = 0;
+    /// Makes it larger while it is open, and durably so. Only volumes in files can; an error leaves it as it was.
+    virtual Result<void> grow_to(std::uint64_t size_bytes) {
+        (void)size_bytes;
+        return make_error(std::errc::not_supported, "this disk cannot grow");
+    }
 };
 
 /// New, empty differencing VHDX over `master` (parent locator: relative, absolute; parent_linkage = its DataWriteGuid). Durable when it returns.
@@ -29,7 +34,11 @@ class Overlay : public block::BlockDevice {
 /// errc::state_not_recoverable when the host went down since it was made: its contents are gone, remove it and create it again.
 [[nodiscard]] Result<std::shared_ptr<Overlay>> open_reset_overlay(FileSystem& files, const std::string& path, std::shared_ptr<Master> master);
 
-[[nodiscard]] Result<void> create_volume(FileSystem& files, const std::string& path, std::uint64_t size_bytes);
+/// `block_size`: of the logical blocks, 512 or 4096. Has room to grow to volume_growth times its size, or to the largest there is.
+inline constexpr std::uint64_t volume_growth = 64;
+[[nodiscard]] Result<void> create_volume(FileSystem& files, const std::string& path, std::uint64_t size_bytes, std::uint32_t block_size = 512);
+/// A volume that nobody has open, also one that a crash left behind. Durable; a crash leaves it with the old size or the new one.
+[[nodiscard]] Result<void> grow_volume(FileSystem& files, const std::string& path, std::uint64_t size_bytes);
 [[nodiscard]] Result<std::shared_ptr<Overlay>> open_volume(FileSystem& files, const std::string& path);
 
 /// Removes the file and what lies beside it (.live, bitmap).

@@ -60,7 +60,8 @@ void DirectoryStore::close_all() {
     }
 }
 
-Result<std::unique_ptr<Store>> open_store(FileSystem& files, const std::string& data, Catalogue& catalogue, Log& log, const Clock& clock) {
+Result<std::unique_ptr<Store>> open_store(FileSystem& files, const std::string& data, Catalogue& catalogue, Log& log, const Clock& clock,
+                                          std::uint64_t memory_bytes) {
     StoreLayout layout(files, data);
     Result<std::unique_ptr<File>> lock = layout.prepare();
     if (!lock) {
@@ -73,7 +74,7 @@ Result<std::unique_ptr<Store>> open_store(FileSystem& files, const std::string& 
     if (const Result<void> recovered = layout.recover(*known, log); !recovered) {
         return recovered.error();
     }
-    return std::unique_ptr<Store>(std::make_unique<DirectoryStore>(files, std::move(layout), std::move(*lock), catalogue, log, clock));
+    return std::unique_ptr<Store>(std::make_unique<DirectoryStore>(files, std::move(layout), std::move(*lock), catalogue, log, clock, memory_bytes));
 }
 
 } // namespace rootstock::images

@@ -6,6 +6,7 @@
 #include "core/log.hpp"
 #include "images/catalogue.hpp"
 #include "images/import.hpp"
+#include "images/limits.hpp"
 #include "images/overlay.hpp"
 
 namespace rootstock::images {
@@ -43,6 +44,8 @@ class Store {
     virtual Result<VolumeRow> create_volume(const std::string& name, std::uint64_t size_bytes, std::vector<std::string> initiators,
                                             const VolumeOptions& options = {}) = 0;
     virtual Result<void> change_volume(const std::string& name, const VolumeChange& change) = 0;
+    /// Also while it is in use; the same size is fine. A volume never shrinks.
+    virtual Result<void> grow_volume(const std::string& name, std::uint64_t size_bytes) = 0;
     virtual Result<void> remove_volume(const std::string& name) = 0; // an open one is refused
     virtual Result<std::vector<VolumeRow>> volumes() = 0;
     virtual Result<std::shared_ptr<Overlay>> open_volume_disk(const std::string& name) = 0;
@@ -55,7 +58,9 @@ class Store {
     virtual void close_all() = 0;
 };
 
-/// `data`: the data directory (images/, overlays/, volumes/ below it). Rolls back what a crash left half done.
-[[nodiscard]] Result<std::unique_ptr<Store>> open_store(FileSystem& files, const std::string& data, Catalogue& catalogue, Log& log, const Clock& clock);
+/// `data`: the data directory (images/, overlays/, volumes/ below it). Rolls back what a crash left half done. `memory_bytes`: what all volatile volumes may
+/// hold together.
+[[nodiscard]] Result<std::unique_ptr<Store>> open_store(FileSystem& files, const std::string& data, Catalogue& catalogue, Log& log, const Clock& clock,
+                                                        std::uint64_t memory_bytes = limits::volatile_bytes);
 
 } // namespace rootstock::images

@@ -4,8 +4,6 @@
 
 namespace rootstock::images {
 
-// Machines
-
 Result<std::optional<OverlayRow>> DirectoryStore::overlay_of(const std::string& machine) {
     const Result<std::vector<OverlayRow>> overlays = catalogue_.overlays();
     if (!overlays) {
@@ -139,100 +137,6 @@ Result<void> DirectoryStore::remove_overlay_of(const OverlayRow& row) {
         return removed;
     }
     return layout_.remove_retired(row.file);
-}
-
-// Volumes
-
-Result<VolumeRow> DirectoryStore::create_volume(const std::string& name, std::uint64_t size_bytes, std::vector<std::string> initiators,
-                                                const VolumeOptions& options) {
-    if (const Result<void> valid = check_store_name("A volume's name", name); !valid) {
-        return valid.error();
-    }
-    if (const Result<void> valid = check_chap(options.chap, options.mutual_chap); !valid) {
-        return valid.error();
-    }
-    const std::shared_ptr<Slot> mine = slot("volume/" + name);
-    std::lock_guard one_at_a_time(mine->mutex);
-    const VolumeRow row{name, size_bytes, volume_file(name), std::move(initiators), clock_.wall(), options};
-    if (volume_named(name) || files_.exists(layout_.path(row.file))) {
-        return make_error(std::errc::file_exists, "There is a volume " + name + " already. Choose another name, or remove that one.");
-    }
-    Result<void> done = layout_.clear_new(row.file);
-    if (done) {
-        done = images::create_volume(files_, layout_.path(row.file) + std::string(new_suffix), size_bytes);
-    }
-    if (done) {
-        done = catalogue_.put_volume(row);
-    }
-    if (done) {
-        done = layout_.publish(row.file);
-    }
-    return done ? Result<VolumeRow>(row) : Result<VolumeRow>(done.error());
-}
-
-Result<VolumeRow> DirectoryStore::volume_named(const std::string& name) {
-    const Result<std::vector<VolumeRow>> rows = catalogue_.volumes();
-    if (!rows) {
-        return rows.error();
-    }
-    const auto found = std::find_if(rows->begin(), rows->end(), [&](const VolumeRow& row) { return row.name == name; });
-    return found == rows->end() ? Result<VolumeRow>(not_found("There is no volume " + name + ".")) : *found;
-}
-
-Result<void> DirectoryStore::change_volume(const std::string& name, const VolumeChange& change) {
-    const std::shared_ptr<Slot> mine = slot("volume/" + name);
-    std::lock_guard one_at_a_time(mine->mutex);
-    Result<VolumeRow> row = volume_named(name);
-    if (!row) {
-        return row.error();
-    }
-    row->initiators = change.initiators.value_or(row->initiators);
-    row->options.chap = change.chap.value_or(row->options.chap);
-    row->options.mutual_chap = change.mutual_chap.value_or(row->options.mutual_chap);
-    if (Result<void> valid = check_chap(row->options.chap, row->options.mutual_chap); !valid) {
-        return valid;
-    }
-    return catalogue_.put_volume(*row);
-}
-
-Result<void> DirectoryStore::remove_volume(const std::string& name) {
-    const std::shared_ptr<Slot> mine = slot("volume/" + name);
-    std::lock_guard one_at_a_time(mine->mutex);
-    const Result<VolumeRow> row = volume_named(name);
-    if (!row) {
-        return row.error();
-    }
-    if (mine->in_use()) {
-        return busy("Volume " + name + " is in use. End its sessions first.");
-    }
-    mine->disk.reset();
-    if (files_.exists(layout_.path(row->file))) {
-        if (Result<void> retired = layout_.retire(row->file); !retired) {
-            return retired;
-        }
-    }
-    if (Result<void> removed = catalogue_.remove_volume(name); !removed) {
-        const Result<void> back = layout_.bring_back(row->file); // if even that fails, the next start does it
-        return removed;
-    }
-    return layout_.remove_retired(row->file);
-}
-
-Result<std::shared_ptr<Overlay>> DirectoryStore::open_volume_disk(const std::string& name) {
-    const std::shared_ptr<Slot> mine = slot("volume/" + name);
-    std::lock_guard one_at_a_time(mine->mutex);
-    const Result<VolumeRow> row = volume_named(name);
-    if (!row) {
-        return row.error();
-    }
-    if (!mine->disk) {
-        Result<std::shared_ptr<Overlay>> disk = open_volume(files_, layout_.path(row->file));
-        if (!disk) {
-            return disk;
-        }
-        mine->disk = std::move(*disk);
-    }
-    return mine->disk;
 }
 
 } // namespace rootstock::images

@@ -62,9 +62,11 @@ Result<void> write_new_disk(File& file, const VhdxPlan& plan, const VhdxMetadata
 
 } // namespace
 
-VhdxPlan plan_vhdx(const VhdxMetadata& metadata, std::uint32_t log_length) {
+VhdxPlan plan_vhdx(const VhdxMetadata& metadata, std::uint32_t log_length, std::uint64_t growth_bytes) {
     const BatGeometry geometry(metadata);
-    const auto bat_length = static_cast<std::uint32_t>(round_up(geometry.table_bytes(), alignment));
+    VhdxMetadata grown = metadata;
+    grown.virtual_disk_size = std::max(metadata.virtual_disk_size, growth_bytes);
+    const auto bat_length = static_cast<std::uint32_t>(round_up(BatGeometry(grown).table_bytes(), alignment));
     VhdxPlan plan;
     plan.log = {header_section_size, log_length};
     plan.regions.metadata = {plan.log.end(), static_cast<std::uint32_t>(mib)};
@@ -90,7 +92,7 @@ Result<void> write_vhdx_front(File& file, const VhdxPlan& plan, const VhdxMetada
     return write_pieces(file, pieces);
 }
 
-Result<void> create_vhdx(FileSystem& files, const std::string& path, VhdxMetadata metadata, Random& random) {
+Result<void> create_vhdx(FileSystem& files, const std::string& path, VhdxMetadata metadata, Random& random, std::uint64_t growth_bytes) {
     if (metadata.parent) {
         if (auto sound = check_locator(*metadata.parent); !sound) {
             return sound;
@@ -101,7 +103,7 @@ Result<void> create_vhdx(FileSystem& files, const std::string& path, VhdxMetadat
         return file.error();
     }
     metadata.virtual_disk_id = Guid::random(random);
-    const VhdxPlan plan = plan_vhdx(metadata, vhdx_log_length_writable);
+    const VhdxPlan plan = plan_vhdx(metadata, vhdx_log_length_writable, growth_bytes);
     auto made = (*file)->resize(plan.payload_offset);
     made = made ? write_new_disk(**file, plan, metadata, random) : made;
     made = made ? publish_file(files, **file, path) : made;

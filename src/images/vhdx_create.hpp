@@ -22,14 +22,16 @@ struct VhdxPlan {
 inline constexpr std::uint32_t vhdx_log_length_master = 1U << 20U;   // the least there can be: it stays empty
 inline constexpr std::uint32_t vhdx_log_length_writable = 8U << 20U; // 2000 pages in one entry
 
-[[nodiscard]] VhdxPlan plan_vhdx(const VhdxMetadata& metadata, std::uint32_t log_length);
+/// `growth_bytes`: the table gets room for a disk of that size, so that it may grow in place.
+[[nodiscard]] VhdxPlan plan_vhdx(const VhdxMetadata& metadata, std::uint32_t log_length, std::uint64_t growth_bytes = 0);
 
 /// Everything in front of the payload but the BAT, for a file whose log is empty: headers with `header`'s GUIDs, region tables, metadata.
 [[nodiscard]] Result<void> write_vhdx_front(File& file, const VhdxPlan& plan, const VhdxMetadata& metadata, const VhdxHeader& header);
 
 /// A new file at `path`, which must not exist: empty disk with `metadata` (a parent makes it differencing; its sector bitmap blocks are allocated).
 /// metadata.virtual_disk_id and the header's GUIDs are drawn from `random`. Durable when it returns; a crash leaves at most `path` + temporary_suffix.
-[[nodiscard]] Result<void> create_vhdx(FileSystem& files, const std::string& path, VhdxMetadata metadata, Random& random);
+[[nodiscard]] Result<void> create_vhdx(FileSystem& files, const std::string& path, VhdxMetadata metadata, Random& random,
+                                       std::uint64_t growth_bytes = 0);
 
 // A new file takes its name only when it is whole:
 /// `path` + temporary_suffix, new and empty. An error when `path` exists.

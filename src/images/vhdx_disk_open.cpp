@@ -3,6 +3,7 @@
 #include "images/limits.hpp"
 #include "images/vhdx_create.hpp"
 #include "images/vhdx_disk.hpp"
+#include "images/vhdx_grow.hpp"
 #include "images/vhdx_image.hpp"
 
 #include <filesystem>
@@ -270,6 +271,13 @@ Result<std::shared_ptr<Overlay>> open_disk(FileSystem& files, const std::string&
     return std::shared_ptr<Overlay>(std::make_shared<VhdxDisk>(files, std::move(*parts)));
 }
 
+Result<void> check_volume_size(std::uint64_t size_bytes) {
+    if (size_bytes == 0 || size_bytes % size_step != 0 || size_bytes > limits::virtual_size) {
+        return make_error(std::errc::invalid_argument, "A volume's size is a multiple of 1 MiB up to 64 TiB, for example 1G.");
+    }
+    return {};
+}
+
 } // namespace
 
 Result<void> create_persistent_overlay(FileSystem& files, const std::string& path, const Master& master) {
@@ -288,15 +296,32 @@ Result<std::shared_ptr<Overlay>> open_persistent_overlay(FileSystem& files, cons
     return open_disk(files, path, std::move(master));
 }
 
-Result<void> create_volume(FileSystem& files, const std::string& path, std::uint64_t size_bytes) {
-    if (size_bytes == 0 || size_bytes % size_step != 0 || size_bytes > limits::virtual_size) {
-        return make_error(std::errc::invalid_argument, "A volume's size is a multiple of 1 MiB up to 64 TiB, for example 1G.");
+Result<void> create_volume(FileSystem& files, const std::string& path, std::uint64_t size_bytes, std::uint32_t block_size) {
+    if (Result<void> valid = check_volume_size(size_bytes); !valid) {
+        return valid;
     }
     SystemRandom random;
     VhdxMetadata metadata;
     metadata.block_size = overlay_block_size;
     metadata.virtual_disk_size = size_bytes;
-    return create_vhdx(files, path, metadata, random);
+    metadata.logical_sector_size = block_size;
+    return create_vhdx(files, path, metadata, random, std::min(limits::virtual_size, size_bytes * volume_growth));
+}
+
+Result<void> grow_volume(FileSystem& files, const std::string& path, std::uint64_t size_bytes) {
+    if (Result<void> valid = check_volume_size(size_bytes); !valid) {
+        return valid;
+    }
+    {
+        const Result<std::shared_ptr<Overlay>> disk = open_volume(files, path); // takes over what a crash left behind
+        if (!disk) {
+            return disk.error();
+        }
+        if (Result<void> closed = (*disk)->close(); !closed) {
+            return closed;
+        }
+    } // with the lock of the file
+    return grow_vhdx(files, path, size_bytes);
 }
 
 Result<std::shared_ptr<Overlay>> open_volume(FileSystem& files, const std::string& path) { return open_disk(files, path, nullptr); }

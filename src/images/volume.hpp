@@ -3,6 +3,7 @@
 
 #include "core/result.hpp"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,9 +22,17 @@ inline constexpr std::size_t chap_secret_min = 12;  // RFC 7143 section 9.2.1: a
 inline constexpr std::size_t chap_secret_max = 255;
 inline constexpr std::size_t chap_user_max = 255;
 
+enum class VolumeKind : std::uint8_t {
+    disk,        // in a file
+    memory_only, // "volatile": empty at each start of the server
+};
+
 struct VolumeOptions {
     ChapIdentity chap;        // what an initiator proves
     ChapIdentity mutual_chap; // what we prove to an initiator that asks; needs `chap`
+    bool read_only = false;
+    VolumeKind kind = VolumeKind::disk; // this and the next never change
+    std::uint32_t block_size = 512;     // of the logical blocks: 512 (512e) or 4096 (4Kn)
     bool operator==(const VolumeOptions&) const = default;
 };
 
@@ -32,7 +41,10 @@ struct VolumeChange {
     std::optional<std::vector<std::string>> initiators = {};
     std::optional<ChapIdentity> chap = {};
     std::optional<ChapIdentity> mutual_chap = {};
+    std::optional<bool> read_only = {};
 };
+
+[[nodiscard]] inline bool is_valid_block_size(std::int64_t bytes) { return bytes == 512 || bytes == 4096; }
 
 /// The rules for both together, each error one sentence without a secret in it.
 [[nodiscard]] Result<void> check_chap(const ChapIdentity& chap, const ChapIdentity& mutual_chap);

@@ -121,7 +121,7 @@ TEST_CASE("Each mistake is told with its place, what was expected and an example
         {"[http]\nport = \"8080\"", "r.toml:3:8: ", {"found \"8080\""}},
         {"[iscsi]\nport = 0", "r.toml:3:8: ", {"port = 3260"}},
         {"[iscsi]\niqn_prefix = \"rootstock\"", "r.toml:3:14: ", {"iqn.2026-01.org.example"}},
-        {"[boot]\nchain = true", "r.toml:3:9: ", {"\"auto\"", "\"always\"", "found true or false"}},
+        {"[boot]\nchain = true", "r.toml:3:9: ", {"\"auto\"", "\"always\"", "found true"}},
         {"[unknown]\naction = \"drop\"", "r.toml:3:10: ", {"\"local-disk\"", "image:NAME", "found \"drop\""}},
         {"[unknown]\naction = \"image:\"", "r.toml:3:10: ", {"image:NAME"}},
         {"[machine]\nname = \"a\"", "r.toml:2:", {"[[machine]]", "double brackets"}},
@@ -143,6 +143,9 @@ TEST_CASE("Each mistake is told with its place, what was expected and an example
          {"12 to 255 bytes", "RFC 7143 section 9.2.1", "found one of 5"}},
         {"[[volume]]\nname = \"v\"\nsize = \"1G\"\nchap = { usr = \"a\", user = \"a\", secret = \"twelve bytes\" }", "r.toml:5:10: ", {"did you mean user?"}},
         {"[[volume]]\nname = \"v\"\nsize = \"1G\"\nmutual_chap = { user = \"a\", secret = \"twelve bytes\" }", "r.toml:5:15: ", {"needs CHAP as well"}},
+        {"[[volume]]\nname = \"v\"\nsize = \"1G\"\nblock_size = 1024", "r.toml:5:14: ", {"512 or 4096", "found the number 1024"}},
+        {"[[volume]]\nname = \"v\"\nsize = \"1G\"\nread_only = \"yes\"", "r.toml:5:13: ", {"read_only = true", "found \"yes\""}},
+        {"[[volume]]\nname = \"v\"\nsize = \"1G\"\nvolatil = true", "r.toml:5:1: ", {"did you mean volatile?"}},
         {"[iscsi]\ndiscovery_chap = { user = \"a\", secret = \"twelve bytes\" }\ndiscovery_mutual_chap = { user = \"b\", secret = \"twelve bytes\" }",
          "r.toml:4:25: ", {"different secrets"}},
         {"[[image]]\nname = \"../etc\"", "r.toml:3:8: ", {"found \"../etc\""}},
@@ -171,6 +174,15 @@ TEST_CASE("CHAP: one way, both ways, and for discovery", "[app][config][chap]") 
     CHECK(config->discovery_mutual_chap.empty());
     CHECK(config->volumes[0].options.chap == images::ChapIdentity{"in", "at least 12 bytes"});
     CHECK(config->volumes[0].options.mutual_chap == images::ChapIdentity{"out", "quite another one"});
+}
+
+TEST_CASE("Kinds of volumes", "[app][config]") {
+    const auto config = parse_config(without_dhcp("[[volume]]\nname = \"a\"\nsize = \"1G\"\n"
+                                                  "[[volume]]\nname = \"b\"\nsize = \"1G\"\nread_only = true\nvolatile = true\nblock_size = 4096\n"),
+                                     "r.toml");
+    REQUIRE(config);
+    CHECK(config->volumes[0].options == images::VolumeOptions());
+    CHECK(config->volumes[1].options == images::VolumeOptions{{}, {}, true, images::VolumeKind::memory_only, 4096});
 }
 
 TEST_CASE("No message shows what stands where a secret should", "[app][config][chap]") {

@@ -160,7 +160,7 @@ TEST_CASE("An image that is not there yet is named once", "[app][plan]") {
     CHECK_THAT(plan.notes[0], Contains("rootstock image import FILE --name win11"));
 }
 
-TEST_CASE("Volumes: made, opened to others, never resized or deleted", "[app][plan]") {
+TEST_CASE("Volumes: made, opened to others, grown, never shrunk or deleted", "[app][plan]") {
     Situation situation;
     situation.file.volumes = {{"data", 1024, {"*"}, 1}};
     CHECK(situation.plan().changes.at(0).text == "volume data: new, 1 KiB, for *");
@@ -177,10 +177,23 @@ TEST_CASE("Volumes: made, opened to others, never resized or deleted", "[app][pl
     CHECK(situation.plan().changes.empty());
     CHECK_THAT(situation.plan().notes.at(0), Contains("changed since to lab1-08"));
 
-    situation.file.volumes[0].size_bytes = 4096;
+    situation.file.volumes[0].size_bytes = 512;
     situation.volumes = {volume_row({"lab1-07"})};
     CHECK(situation.plan().steps.empty());
-    CHECK_THAT(situation.plan().notes.at(0), Contains("keeps its size"));
+    CHECK_THAT(situation.plan().notes.at(0), Contains("never shrinks"));
+
+    situation.file.volumes[0].size_bytes = 4096;
+    CHECK(situation.plan().changes.at(0).text == "volume data: size 1 KiB -> 4 KiB");
+    CHECK(std::get<GrowVolume>(situation.plan().steps.at(0).action).size_bytes == 4096);
+    situation.was_applied();
+    situation.volumes[0].size_bytes = 8192; // grown by hand
+    CHECK(situation.plan().steps.empty());
+    CHECK_THAT(situation.plan().notes.at(0), Contains("size was changed since to 8 KiB and stays"));
+
+    situation.file.volumes[0].options.block_size = 4096;
+    situation.file.volumes[0].options.read_only = true;
+    CHECK(situation.plan().changes.at(0).text == "volume data: read_only no -> yes");
+    CHECK_THAT(situation.plan().notes.at(1), Contains("block_size is 512, the file says 4096: that never changes"));
 
     situation.file.volumes.clear();
     CHECK(situation.plan().steps.empty());

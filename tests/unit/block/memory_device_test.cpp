@@ -97,3 +97,23 @@ TEST_CASE("read-only device: reads pass, everything that writes fails", "[block]
     REQUIRE(device.write_zeros(0, 512).error() == IoError::read_only);
     REQUIRE(device.flush());
 }
+
+TEST_CASE("devices share a budget of memory; discarded and dropped memory comes back", "[block][memory]") {
+    constexpr std::uint64_t chunk = MemoryDevice::chunk_size;
+    const auto budget = std::make_shared<MemoryBudget>(3 * chunk);
+    MemoryDevice device({8 * chunk}, budget);
+    const ByteVector data(chunk, 1);
+    REQUIRE(device.write(0, data, false));
+    {
+        MemoryDevice other({8 * chunk}, budget);
+        REQUIRE(other.write(0, ByteVector(2 * chunk, 2), false));
+        CHECK(device.write(chunk, data, false).error() == IoError::no_space);
+        CHECK(device.write(0, data, false)); // what it has may be written again
+        REQUIRE(other.discard(0, chunk));
+        CHECK(device.write(chunk, data, false));
+    }
+    CHECK(budget->used_bytes() == 2 * chunk);
+    CHECK(device.allocated_bytes() == 2 * chunk);
+    REQUIRE(device.discard(0, 8 * chunk));
+    CHECK(budget->used_bytes() == 0);
+}

@@ -77,6 +77,9 @@ TEST_CASE("Volumes keep their initiators in order", "[db][volume]") {
     VolumeRow volume{"data", std::uint64_t{1} << 40U, "volumes/data.vhdx", {"lab1-07", "iqn.2020-01.org.example:a", "*"}, wall_from_unix_ms(7)};
     volume.options.chap = {"backup", "at least 12 bytes"};
     volume.options.mutual_chap = {"rootstock", "quite another one"};
+    volume.options.kind = VolumeKind::memory_only;
+    volume.options.block_size = 4096;
+    volume.options.read_only = true;
     REQUIRE(place.catalogue().put_volume(volume));
     volume.initiators.erase(volume.initiators.begin());
     REQUIRE(place.catalogue().put_volume(volume));

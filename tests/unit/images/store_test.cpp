@@ -10,7 +10,14 @@
 
 using namespace rootstock;
 using namespace rootstock::test;
+using images::ChapIdentity;
 using images::OverlayKind;
+using images::VolumeKind;
+using images::VolumeOptions;
+using images::chap_secret_max;
+using images::chap_secret_min;
+using images::chap_user_max;
+using images::check_chap;
 
 namespace {
 
@@ -248,6 +255,60 @@ TEST_CASE("a volume's CHAP is changed by itself", "[images][store][chap]") {
     REQUIRE(store->change_volume("pool", {.chap = ChapIdentity{}, .mutual_chap = ChapIdentity{}}));
     CHECK(store->volumes()->front().options == VolumeOptions());
     CHECK_FALSE(store->create_volume("open", image_bytes, {}, {.chap = {"backup", "short"}, .mutual_chap = {}}));
+}
+
+TEST_CASE("a volume grows while it is open, and closed; it never shrinks", "[images][store][grow]") {
+    Host host;
+    {
+        const auto store = host.open();
+        REQUIRE(store->create_volume("pool", image_bytes, {"*"}));
+        auto disk = *store->open_volume_disk("pool");
+        write_sectors(*disk, 9, 3, 1);
+        REQUIRE(store->grow_volume("pool", 2 * image_bytes));
+        CHECK(disk->geometry().size_bytes == 2 * image_bytes);
+        REQUIRE(read_sectors(*disk, 3, 1) == pattern(9, 3, 1));
+        const std::uint64_t last = 2 * image_bytes / 512 - 1;
+        REQUIRE(read_sectors(*disk, last, 1) == pattern(zeros_tag, last, 1));
+        write_sectors(*disk, 8, last, 1);
+        CHECK(store->grow_volume("pool", image_bytes).error().code == std::errc::invalid_argument);
+        CHECK_FALSE(store->grow_volume("pool", 2 * image_bytes + 512));
+        CHECK(store->grow_volume("pool", 2 * image_bytes));
+        CHECK_FALSE(store->grow_volume("nothing", 2 * image_bytes));
+        disk.reset();
+        store->close_all();
+        REQUIRE(store->grow_volume("pool", 3 * image_bytes));
+    }
+    const auto store = host.open();
+    CHECK(store->volumes()->front().size_bytes == 3 * image_bytes);
+    const auto disk = *store->open_volume_disk("pool");
+    CHECK(disk->geometry().size_bytes == 3 * image_bytes);
+    const std::uint64_t last = 2 * image_bytes / 512 - 1;
+    REQUIRE(read_sectors(*disk, 3, 1) == pattern(9, 3, 1));
+    REQUIRE(read_sectors(*disk, last, 1) == pattern(8, last, 1));
+}
+
+TEST_CASE("a volatile volume is empty after a restart, and not after it was closed", "[images][store][volatile]") {
+    Host host;
+    VolumeOptions options;
+    options.kind = VolumeKind::memory_only;
+    options.block_size = 4096;
+    {
+        const auto store = host.open();
+        REQUIRE(store->create_volume("scratch", image_bytes, {"*"}, options));
+        REQUIRE(store->create_volume("other", image_bytes, {"*"}, options));
+        CHECK((*store->open_volume_disk("scratch"))->geometry().logical_block_size == 4096);
+        write_sectors(**store->open_volume_disk("scratch"), 9, 8, 8);
+        REQUIRE(store->close_volume_disk("scratch"));
+        REQUIRE(read_sectors(**store->open_volume_disk("scratch"), 8, 8) == pattern(9, 8, 8));
+        CHECK(store->grow_volume("scratch", 2 * image_bytes).error().code == std::errc::not_supported);
+        REQUIRE(store->remove_volume("other"));
+        store->close_all();
+    }
+    const auto store = host.open();
+    REQUIRE(store->volumes()->size() == 1);
+    REQUIRE(read_sectors(**store->open_volume_disk("scratch"), 8, 8) == pattern(zeros_tag, 8, 8));
+    REQUIRE(store->remove_volume("scratch"));
+    REQUIRE(store->create_volume("scratch", image_bytes, {"*"}));
 }
 
 TEST_CASE("a volume keeps its contents and its initiators", "[images][store]") {

@@ -1,0 +1,50 @@
+// GrowableVolume: a volume that may become larger while it is in use. The disk inside is closed, grown in its file and opened again; I/O waits for that
+// moment and never fails because of it. Threads: as BlockDevice; grow_to() blocks.
+#pragma once
+
+#include "images/overlay.hpp"
+
+#include <atomic>
+#include <functional>
+#include <mutex>
+#include <shared_mutex>
+
+namespace rootstock::images {
+
+class GrowableVolume final : public Overlay {
+  public:
+    /// `disk`: `path`, as open_volume() opened it.
+    GrowableVolume(FileSystem& files, std::string path, std::shared_ptr<Overlay> disk);
+
+    [[nodiscard]] block::Geometry geometry() const override;
+    block::TryRead try_read(std::uint64_t offset, std::size_t length, bool mapping_allowed, block::ReadSink& sink) override;
+    Result<void, block::IoError> read(std::uint64_t offset, MutableBytes out) override;
+    block::TryWrite try_write(std::uint64_t offset, Bytes data) override;
+    Result<void, block::IoError> write(std::uint64_t offset, Bytes data, bool fua) override;
+    Result<void, block::IoError> flush() override;
+    Result<void, block::IoError> discard(std::uint64_t offset, std::uint64_t length) override;
+    Result<void, block::IoError> write_zeros(std::uint64_t offset, std::uint64_t length) override;
+    [[nodiscard]] Extent extent(std::uint64_t offset, std::uint64_t length) override;
+
+    Result<void> close() override;
+    [[nodiscard]] std::uint64_t allocated_bytes() override;
+    void set_quota(std::uint64_t quota_bytes) override;
+    Result<void> grow_to(std::uint64_t size_bytes) override;
+
+  private:
+    /// The disk, which stays as long as the lock is held. Waits while it grows.
+    [[nodiscard]] std::shared_lock<std::shared_mutex> hold();
+    /// The same without waiting; a lock that owns nothing: it grows.
+    [[nodiscard]] std::shared_lock<std::shared_mutex> try_hold();
+
+    FileSystem& files_;
+    const std::string path_;
+    block::Geometry geometry_; // all but the size never changes
+    std::atomic<std::uint64_t> size_bytes_;
+    std::atomic<bool> growing_{false};
+    std::mutex gate_;         // held by grow_to(), so that a stream of readers cannot keep it out of mutex_
+    std::shared_mutex mutex_; // disk_
+    std::shared_ptr<Overlay> disk_; // null: it could not be opened again
+};
+
+} // namespace rootstock::images

@@ -1,0 +1,176 @@
+// DirectoryStore, the volumes: made, changed, grown, opened, removed.
+#include "images/directory_store.hpp"
+
+#include "core/text.hpp"
+#include "images/growable_volume.hpp"
+#include "images/memory_volume.hpp"
+
+#include <algorithm>
+
+namespace rootstock::images {
+namespace {
+
+Error invalid(const std::string& what) { return make_error(std::errc::invalid_argument, what); }
+
+Result<void> check_options(const VolumeOptions& options, std::uint64_t size_bytes) {
+    if (!is_valid_block_size(options.block_size)) {
+        return invalid("A volume's blocks are of 512 or 4096 bytes.");
+    }
+    constexpr std::uint64_t size_step = std::uint64_t{1} << 20U;
+    if (options.kind == VolumeKind::memory_only && (size_bytes == 0 || size_bytes % size_step != 0 || size_bytes > limits::volatile_volume_size)) {
+        return invalid("A volatile volume's size is a multiple of 1 MiB up to " + format_size(limits::volatile_volume_size) + ", for example 1G.");
+    }
+    return check_chap(options.chap, options.mutual_chap);
+}
+
+/// A volatile volume has none, but its row wants something unique in its place.
+std::string file_of(const std::string& name, VolumeKind kind) {
+    return kind == VolumeKind::disk ? volume_file(name) : "volatile/" + name;
+}
+
+} // namespace
+
+Result<VolumeRow> DirectoryStore::create_volume(const std::string& name, std::uint64_t size_bytes, std::vector<std::string> initiators,
+                                                const VolumeOptions& options) {
+    if (const Result<void> valid = check_store_name("A volume's name", name); !valid) {
+        return valid.error();
+    }
+    if (const Result<void> valid = check_options(options, size_bytes); !valid) {
+        return valid.error();
+    }
+    const std::shared_ptr<Slot> mine = slot("volume/" + name);
+    std::lock_guard one_at_a_time(mine->mutex);
+    const VolumeRow row{name, size_bytes, file_of(name, options.kind), std::move(initiators), clock_.wall(), options};
+    if (volume_named(name) || files_.exists(layout_.path(row.file))) {
+        return make_error(std::errc::file_exists, "There is a volume " + name + " already. Choose another name, or remove that one.");
+    }
+    const Result<void> done = options.kind == VolumeKind::disk ? make_volume_file(row) : catalogue_.put_volume(row);
+    return done ? Result<VolumeRow>(row) : Result<VolumeRow>(done.error());
+}
+
+/// And the row, in the order that lets a restart tell what was done.
+Result<void> DirectoryStore::make_volume_file(const VolumeRow& row) {
+    Result<void> done = layout_.clear_new(row.file);
+    if (done) {
+        done = images::create_volume(files_, layout_.path(row.file) + std::string(new_suffix), row.size_bytes, row.options.block_size);
+    }
+    if (done) {
+        done = catalogue_.put_volume(row);
+    }
+    return done ? layout_.publish(row.file) : done;
+}
+
+Result<VolumeRow> DirectoryStore::volume_named(const std::string& name) {
+    const Result<std::vector<VolumeRow>> rows = catalogue_.volumes();
+    if (!rows) {
+        return rows.error();
+    }
+    const auto found = std::find_if(rows->begin(), rows->end(), [&](const VolumeRow& row) { return row.name == name; });
+    return found == rows->end() ? Result<VolumeRow>(not_found("There is no volume " + name + ".")) : *found;
+}
+
+Result<void> DirectoryStore::change_volume(const std::string& name, const VolumeChange& change) {
+    const std::shared_ptr<Slot> mine = slot("volume/" + name);
+    std::lock_guard one_at_a_time(mine->mutex);
+    Result<VolumeRow> row = volume_named(name);
+    if (!row) {
+        return row.error();
+    }
+    row->initiators = change.initiators.value_or(row->initiators);
+    row->options.chap = change.chap.value_or(row->options.chap);
+    row->options.mutual_chap = change.mutual_chap.value_or(row->options.mutual_chap);
+    row->options.read_only = change.read_only.value_or(row->options.read_only);
+    if (Result<void> valid = check_chap(row->options.chap, row->options.mutual_chap); !valid) {
+        return valid;
+    }
+    return catalogue_.put_volume(*row);
+}
+
+/// The file first: a row that tells of less than there is, is put right when the volume is opened.
+Result<void> DirectoryStore::grow_volume(const std::string& name, std::uint64_t size_bytes) {
+    const std::shared_ptr<Slot> mine = slot("volume/" + name);
+    std::lock_guard one_at_a_time(mine->mutex);
+    Result<VolumeRow> row = volume_named(name);
+    if (!row) {
+        return row.error();
+    }
+    if (size_bytes == row->size_bytes) {
+        return {};
+    }
+    if (size_bytes < row->size_bytes) {
+        return invalid("Volume " + name + " has " + format_size(row->size_bytes) +
+                       " and never shrinks: what is at its end would be lost. Make a smaller one and copy.");
+    }
+    if (row->options.kind != VolumeKind::disk) {
+        return make_error(std::errc::not_supported, "Volume " + name + " is volatile and keeps its size. Remove it and make a larger one.");
+    }
+    if (Result<void> grown = mine->disk ? mine->disk->grow_to(size_bytes) : images::grow_volume(files_, layout_.path(row->file), size_bytes); !grown) {
+        return grown;
+    }
+    row->size_bytes = size_bytes;
+    return catalogue_.put_volume(*row);
+}
+
+Result<void> DirectoryStore::remove_volume(const std::string& name) {
+    const std::shared_ptr<Slot> mine = slot("volume/" + name);
+    std::lock_guard one_at_a_time(mine->mutex);
+    const Result<VolumeRow> row = volume_named(name);
+    if (!row) {
+        return row.error();
+    }
+    if (mine->in_use()) {
+        return busy("Volume " + name + " is in use. End its sessions first.");
+    }
+    mine->disk.reset();
+    mine->memory.reset();
+    if (files_.exists(layout_.path(row->file))) {
+        if (Result<void> retired = layout_.retire(row->file); !retired) {
+            return retired;
+        }
+    }
+    if (Result<void> removed = catalogue_.remove_volume(name); !removed) {
+        const Result<void> back = layout_.bring_back(row->file); // if even that fails, the next start does it
+        return removed;
+    }
+    return layout_.remove_retired(row->file);
+}
+
+Result<std::shared_ptr<Overlay>> DirectoryStore::open_volume_disk(const std::string& name) {
+    const std::shared_ptr<Slot> mine = slot("volume/" + name);
+    std::lock_guard one_at_a_time(mine->mutex);
+    const Result<VolumeRow> row = volume_named(name);
+    if (!row) {
+        return row.error();
+    }
+    if (!mine->disk) {
+        Result<std::shared_ptr<Overlay>> disk = open_volume_of(*row, *mine);
+        if (!disk) {
+            return disk;
+        }
+        mine->disk = std::move(*disk);
+    }
+    return mine->disk;
+}
+
+Result<std::shared_ptr<Overlay>> DirectoryStore::open_volume_of(VolumeRow row, Slot& slot) {
+    if (row.options.kind == VolumeKind::memory_only) {
+        if (!slot.memory) {
+            slot.memory = std::make_shared<block::MemoryDevice>(block::Geometry{row.size_bytes, row.options.block_size, 4096, 0, false}, memory_);
+        }
+        return std::shared_ptr<Overlay>(std::make_shared<MemoryVolume>(slot.memory));
+    }
+    const std::string path = layout_.path(row.file);
+    Result<std::shared_ptr<Overlay>> disk = open_volume(files_, path);
+    if (!disk) {
+        return disk;
+    }
+    if (const std::uint64_t size_bytes = (*disk)->geometry().size_bytes; size_bytes != row.size_bytes) { // died in the middle of grow_volume()
+        row.size_bytes = size_bytes;
+        if (const Result<void> put = catalogue_.put_volume(row); !put) {
+            return put.error();
+        }
+    }
+    return std::shared_ptr<Overlay>(std::make_shared<GrowableVolume>(files_, path, std::move(*disk)));
+}
+
+} // namespace rootstock::images
