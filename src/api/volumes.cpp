@@ -2,6 +2,7 @@
 #include "api/errors.hpp"
 #include "api/limits.hpp"
 #include "api/routes.hpp"
+#include "boot/volume_access.hpp"
 #include "core/checked.hpp"
 
 #include <algorithm>
@@ -39,6 +40,23 @@ Result<void> changed(Api& api) {
     return refreshed;
 }
 
+/// The list, when there is one: what could never match is a slip.
+Result<std::optional<std::vector<std::string>>> initiators_of(const json::object& body) {
+    auto entries = texts_of(body, "initiators", volume_initiators_max);
+    if (!entries || !*entries) {
+        return entries;
+    }
+    for (const std::string& entry : **entries) {
+        if (!boot::is_valid_initiator_entry(entry)) {
+            return make_error(std::errc::invalid_argument,
+                              "\"" + entry +
+                                  "\" is no initiator: expected a machine's name, an initiator name, an "
+                                  "address like 10.20.0.7 or 10.20.0.0/16, a MAC, or *");
+        }
+    }
+    return entries;
+}
+
 Result<images::VolumeOptions> options_of(const json::object& body) {
     const auto chap = chap_of(body, "chap");
     const auto mutual_chap = chap_of(body, "mutual_chap");
@@ -65,7 +83,7 @@ Result<images::VolumeOptions> options_of(const json::object& body) {
 }
 
 Result<images::VolumeChange> change_of(const json::object& body) {
-    auto initiators = texts_of(body, "initiators", volume_initiators_max);
+    auto initiators = initiators_of(body);
     auto chap = chap_of(body, "chap");
     auto mutual_chap = chap_of(body, "mutual_chap");
     if (!initiators) {
@@ -97,7 +115,7 @@ Response create(Api& api, const Request& request) {
     }
     const auto name = text_of(*body, "name");
     const auto size = size_of(*body, "size");
-    auto initiators = texts_of(*body, "initiators", volume_initiators_max);
+    auto initiators = initiators_of(*body);
     if (!size) {
         return error_answer(size.error());
     }

@@ -86,6 +86,10 @@ Result<void> Backbone::open_data() {
         return database.error();
     }
     database_ = std::move(*database);
+    leases_ = std::make_unique<boot::LeaseBook>(database_->leases());
+    if (const auto loaded = leases_->load(); !loaded) { // DHCP may be off, and volumes ask for the owner of an address all the same
+        return loaded.error();
+    }
     auto store = images::open_store(*files_, data, database_->images(), log_, clock_);
     if (!store) {
         return store.error();
@@ -101,7 +105,8 @@ Result<void> Backbone::open_data() {
     }
     scripts_ = std::make_unique<boot::Scripts>(settings_, *registry_, clients_, log_);
     disks_ = std::make_unique<boot::Disks>(settings_.names, *registry_, *store_, database_->reservations(), log_, clock_,
-                                           boot::DiscoveryAccess{config_.discovery_chap, config_.discovery_mutual_chap});
+                                           boot::DiscoveryAccess{config_.discovery_chap, config_.discovery_mutual_chap},
+                                           [leases = leases_.get()](Ipv4 address) { return leases->owner_of(address); });
     return disks_->refresh_volumes();
 }
 
@@ -114,7 +119,7 @@ http::Router Backbone::make_router() {
     facts.host_name = host_name();
     facts.started = started_;
     return api::make_router({*registry_, *store_, *files_, *disks_, *scripts_, *loaders_, log_, clock_, settings_, facts,
-                             [this] { return database_->leases().load(); },
+                             [this] { return leases_->load(); },
                              [this](bool apply) { return plan(true, apply); }});
 }
 

@@ -10,6 +10,7 @@
 #include "boot/clients.hpp"
 #include "boot/disks.hpp"
 #include "boot/files.hpp"
+#include "boot/lease_book.hpp"
 #include "boot/scripts.hpp"
 #include "core/random.hpp"
 #include "db/database.hpp"
@@ -31,7 +32,7 @@ class Backbone {
     [[nodiscard]] Log& log() { return log_; }
     [[nodiscard]] const Clock& clock() const { return clock_; }
     [[nodiscard]] Random& random() { return random_; }
-    [[nodiscard]] dhcp::LeaseStore& leases() { return database_->leases(); }
+    [[nodiscard]] dhcp::LeaseStore& leases() { return *leases_; }
     [[nodiscard]] fleet::Registry& registry() { return *registry_; }
     [[nodiscard]] boot::Clients& clients() { return clients_; }
     [[nodiscard]] boot::Files& loaders() { return *loaders_; }
@@ -63,6 +64,7 @@ class Backbone {
     SystemRandom random_;
     std::unique_ptr<images::FileSystem> files_;
     std::unique_ptr<db::Database> database_;
+    std::unique_ptr<boot::LeaseBook> leases_;
     std::unique_ptr<images::Store> store_;
     std::unique_ptr<fleet::Registry> registry_;
     boot::Clients clients_;

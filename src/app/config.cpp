@@ -2,6 +2,7 @@
 
 #include "app/config_checks.hpp"
 #include "app/config_reader.hpp"
+#include "boot/volume_access.hpp"
 #include "core/text.hpp"
 
 #include <cstdio>
@@ -178,7 +179,7 @@ void read_chap_pair(TableReader& table, const std::string& header, const std::st
 void read_iscsi(TableReader iscsi, Config& config) {
     config.iscsi_port = read_port(iscsi, "3260", config.iscsi_port);
     const Key prefix{"iqn_prefix", "an iSCSI name of the form iqn.YEAR-MONTH.DOMAIN", "\"iqn.2026-01.org.example\""};
-    config.iqn_prefix = iscsi.parsed(prefix, text_if([](std::string_view text) { return text.size() <= iqn_prefix_max && is_valid_iqn(text); }))
+    config.iqn_prefix = iscsi.parsed(prefix, text_if([](std::string_view text) { return text.size() <= iqn_prefix_max && boot::is_valid_iqn(text); }))
                             .value_or(config.iqn_prefix);
     read_chap_pair(iscsi, "[iscsi]", "discovery_", config.discovery_chap, config.discovery_mutual_chap);
     iscsi.finish();
@@ -277,8 +278,9 @@ void read_volume(TableReader& table, Config& config) {
         };
         volume.size_bytes = table.parsed(size, parse).value_or(0);
     }
-    const Key initiators{"initiators", "names of machines, initiator names, or \"*\" for any", R"(["lab1-07", "iqn.2004-10.org.example:pc"])"};
-    volume.initiators = table.parsed_list(initiators, text_if(is_valid_initiator));
+    const Key initiators{"initiators", "names of machines, initiator names, addresses with or without a prefix, MACs, or \"*\" for any",
+                         R"(["lab1-07", "iqn.2004-10.org.example:pc", "10.20.0.0/16"])"};
+    volume.initiators = table.parsed_list(initiators, text_if(boot::is_valid_initiator_entry));
     read_chap_pair(table, "[[volume]]", "", volume.options.chap, volume.options.mutual_chap);
     volume.options.read_only = table.boolean({"read_only", "true or false", "true"}).value_or(false);
     if (table.boolean({"volatile", "true (in memory, empty at each start of the server) or false", "true"}).value_or(false)) {

@@ -110,11 +110,6 @@ void check_interface(const TomlNode& document, const Config& config, Problems& p
     }
 }
 
-bool is_name_character(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == ':'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-constexpr std::size_t iscsi_name_max = 223; // RFC 7143 section 4.2.7.1
-
 } // namespace
 
 void check_config(const TomlNode& document, const Config& config, Problems& problems) {
@@ -155,32 +150,6 @@ std::vector<std::string> check_network(const Config& config, const Ipv4Network& 
         }
     }
     return problems;
-}
-
-bool is_valid_iqn(std::string_view name) {
-    // iqn.YYYY-MM.domain
-    constexpr std::string_view type = "iqn.";
-    constexpr std::size_t date_size = 8; // "2026-01."
-    if (!name.starts_with(type) || name.size() < type.size() + date_size + 1 || name.size() > iscsi_name_max) {
-        return false;
-    }
-    const std::string_view date = name.substr(type.size(), date_size);
-    const auto year = date.substr(0, 4);
-    const auto month = parse_number<int>(date.substr(5, 2));
-    const bool dated = std::all_of(year.begin(), year.end(), is_digit) && date[4] == '-' && month && *month >= 1 && *month <= 12 && date[7] == '.';
-    return dated && std::all_of(name.begin(), name.end(), is_name_character) && name.back() != '.' && name.back() != ':' && name.back() != '-';
-}
-
-bool is_valid_initiator(std::string_view name) {
-    if (name.starts_with("iqn.")) {
-        return is_valid_iqn(name);
-    }
-    if (name.starts_with("eui.") || name.starts_with("naa.")) {
-        return name.size() > 4 && name.size() <= iscsi_name_max && std::all_of(name.begin() + 4, name.end(), [](char c) {
-                   return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-               });
-    }
-    return name == "*" || fleet::is_valid_machine_name(name);
 }
 
 bool is_valid_domain(std::string_view name) {

@@ -9,10 +9,6 @@ namespace rootstock::app {
 /// `document`: where the values stand, for the messages. `config`: as read so far; values that were wrong are empty.
 void check_config(const TomlNode& document, const Config& config, Problems& problems);
 
-/// "iqn.2026-01.org.example" and longer (RFC 7143 section 4.2.7.3), in lower case.
-[[nodiscard]] bool is_valid_iqn(std::string_view name);
-/// "*", a machine's name, or an initiator name of the types iqn, eui and naa.
-[[nodiscard]] bool is_valid_initiator(std::string_view name);
 /// DNS labels with dots between them.
 [[nodiscard]] bool is_valid_domain(std::string_view name);
 

@@ -93,8 +93,10 @@ Disks::Disks(Names names,
              scsi::ReservationStore& reservations,
              Log& log,
              const Clock& clock,
-             DiscoveryAccess discovery)
-    : names_(std::move(names)), discovery_(std::move(discovery)), registry_(registry), store_(store), log_(log), clock_(clock),
+             DiscoveryAccess discovery,
+             LeaseOwner lease_owner)
+    : names_(std::move(names)), discovery_(std::move(discovery)),
+      lease_owner_(std::move(lease_owner)), registry_(registry), store_(store), log_(log), clock_(clock),
       open_disks_(clock, reservations), listening_(registry.listen([this](const fleet::Change& change) {
           if (change.kind == fleet::Change::Kind::machine_replaced ||
               change.kind == fleet::Change::Kind::machine_removed ||
@@ -139,13 +141,13 @@ Result<Disks::Login, LoginStatus> Disks::check_machine(const iscsi::LoginRequest
     return login;
 }
 
-bool Disks::may_use(const images::VolumeRow& volume, std::string_view initiator) const {
+bool Disks::may_use(const images::VolumeRow& volume,
+                    std::string_view initiator,
+                    std::string_view address) const {
     const Login login = find_initiator(initiator);
-    return std::any_of(
-        volume.initiators.begin(), volume.initiators.end(), [&](const std::string& allowed) {
-            return allowed == "*" || allowed == initiator ||
-                   (login.machine != nullptr && allowed == login.machine->name);
-        });
+    const std::string_view machine =
+        login.machine != nullptr ? std::string_view(login.machine->name) : std::string_view();
+    return is_listed(volume.initiators, {initiator, machine, address}, lease_owner_);
 }
 
 Result<iscsi::Authentication, LoginStatus> Disks::authorize(const iscsi::LoginRequest& request) {
@@ -211,7 +213,7 @@ std::vector<iscsi::DiscoveredTarget> Disks::discover(const iscsi::LoginRequest& 
         targets.push_back({names_.machine_target(login.machine->name)});
     }
     for (const images::VolumeRow& volume : *volumes_.get()) {
-        if (may_use(volume, request.initiator_name)) {
+        if (may_use(volume, request.initiator_name, request.remote_address)) {
             targets.push_back({names_.volume_target(volume.name)});
         }
     }
@@ -343,7 +345,7 @@ Result<iscsi::Target, LoginStatus> Disks::open_volume(const iscsi::LoginRequest&
     if (row == rows->end()) {
         return LoginStatus::not_found;
     }
-    if (!may_use(*row, request.initiator_name)) {
+    if (!may_use(*row, request.initiator_name, request.remote_address)) {
         log_.warning("boot.volume.refused",
                      {{"volume", name},
                       {"initiator", fleet::plain_text(request.initiator_name)},

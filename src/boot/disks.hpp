@@ -7,7 +7,7 @@
 //                  boot may have several sessions (the OS takes over from iPXE; multipath). Mode
 //                  reset: the first login of a boot throws the overlay away, its later ones keep
 //                  it.
-//   volume         the initiators that its list names; CHAP with the volume's own user and secret
+//   volume         the initiators that its list names (volume_access.hpp); CHAP with the volume's own user and secret
 //                  when it has one. Another secret counts from the next login on.
 //   discovery      CHAP when [iscsi] discovery_chap asks for it.
 //
@@ -24,6 +24,7 @@
 
 #include "boot/open_disks.hpp"
 #include "boot/session_table.hpp"
+#include "boot/volume_access.hpp"
 #include "core/log.hpp"
 #include "core/snapshot.hpp"
 #include "fleet/registry.hpp"
@@ -45,7 +46,8 @@ class Disks final : public iscsi::TargetProvider {
           scsi::ReservationStore& reservations,
           Log& log,
           const Clock& clock,
-          DiscoveryAccess discovery = {});
+          DiscoveryAccess discovery = {},
+          LeaseOwner lease_owner = {});
     ~Disks() override;
 
     [[nodiscard]] Result<iscsi::Authentication, iscsi::LoginStatus>
@@ -99,7 +101,9 @@ class Disks final : public iscsi::TargetProvider {
                                                            const std::string& name) const;
     [[nodiscard]] Login find_initiator(std::string_view initiator) const;
     [[nodiscard]] std::optional<images::VolumeRow> known_volume(const std::string& name) const;
-    [[nodiscard]] bool may_use(const images::VolumeRow& volume, std::string_view initiator) const;
+    [[nodiscard]] bool may_use(const images::VolumeRow& volume,
+                               std::string_view initiator,
+                               std::string_view address) const;
 
     [[nodiscard]] Result<iscsi::Target, LoginStatus> open_machine(
         const iscsi::LoginRequest& request, const std::string& name, std::string_view user);
@@ -123,6 +127,7 @@ class Disks final : public iscsi::TargetProvider {
 
     const Names names_;
     const DiscoveryAccess discovery_;
+    const LeaseOwner lease_owner_;
     fleet::Registry& registry_;
     images::Store& store_;
     Log& log_;

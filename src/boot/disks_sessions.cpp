@@ -84,7 +84,7 @@ Result<void> Disks::refresh_volumes() {
         const auto row = std::find_if(rows->begin(), rows->end(), [&](const auto& volume) {
             return volume.name == session.disk.name;
         });
-        return row == rows->end() || !may_use(*row, session.initiator);
+        return row == rows->end() || !may_use(*row, session.initiator, session.address);
     };
     for (const Session& session : sessions_.end(no_longer_allowed, EndReason::target_removed)) {
         log_.info("boot.session.not_allowed",

@@ -1,5 +1,6 @@
 #include "app/config.hpp"
 #include "app/config_checks.hpp"
+#include "boot/volume_access.hpp"
 #include "support/catch.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -286,16 +287,16 @@ TEST_CASE("Broken text never passes and never crashes", "[app][config]") {
 
 TEST_CASE("iSCSI names and initiators", "[app][config]") {
     for (const char* good : {"iqn.2026-01.org.example", "iqn.2004-10.com.ubuntu:01:a-b.c"}) {
-        CHECK(is_valid_iqn(good));
+        CHECK(boot::is_valid_iqn(good));
     }
     for (const char* bad : {"", "iqn.", "iqn.2026-13.org.example", "iqn.26-01.org", "iqn.2026-01.", "iqn.2026-01.Org", "iqn.2026-01.org ", "iqn.2026-01.org:"}) {
         CAPTURE(bad);
-        CHECK_FALSE(is_valid_iqn(bad));
+        CHECK_FALSE(boot::is_valid_iqn(bad));
     }
     for (const char* good : {"*", "lab1-07", "eui.0123456789ABCDEF", "naa.52004567BA64678D"}) {
-        CHECK(is_valid_initiator(good));
+        CHECK(boot::is_valid_initiator_entry(good));
     }
     for (const char* bad : {"", "**", "eui.", "eui.xyz", "iqn.nonsense"}) {
-        CHECK_FALSE(is_valid_initiator(bad));
+        CHECK_FALSE(boot::is_valid_initiator_entry(bad));
     }
 }
