@@ -50,6 +50,13 @@ std::string_view mode_text(DhcpMode mode) {
     return "off";
 }
 
+/// What volatile volumes may hold together when nobody says: a quarter of the memory, so that the page cache keeps the most.
+std::uint64_t memory_share() {
+    const long pages = ::sysconf(_SC_PHYS_PAGES);
+    const long page_size = ::sysconf(_SC_PAGESIZE);
+    return pages > 0 && page_size > 0 ? static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page_size) / 4 : images::limits::volatile_bytes;
+}
+
 /// This machine's name without its domain; empty when the kernel does not say.
 std::string host_name() {
     std::array<char, 256> name{};
@@ -90,7 +97,7 @@ Result<void> Backbone::open_data() {
     if (const auto loaded = leases_->load(); !loaded) { // DHCP may be off, and volumes ask for the owner of an address all the same
         return loaded.error();
     }
-    auto store = images::open_store(*files_, data, database_->images(), log_, clock_);
+    auto store = images::open_store(*files_, data, database_->images(), log_, clock_, config_.volatile_bytes.value_or(memory_share()));
     if (!store) {
         return store.error();
     }

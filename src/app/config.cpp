@@ -185,6 +185,37 @@ void read_iscsi(TableReader iscsi, Config& config) {
     iscsi.finish();
 }
 
+/// A time of at least a second.
+void read_time(TableReader& table, const Key& key, std::chrono::seconds& to) {
+    const auto parse = [](const std::string& text) {
+        const auto time = parse_duration(text);
+        return time && *time >= 1s && *time <= 1h ? time : std::nullopt;
+    };
+    to = table.parsed(key, parse).value_or(to);
+}
+
+void read_limits(TableReader table, Config& config) {
+    iscsi::Limits& limits = config.iscsi_limits;
+    const auto count = [&table](const char* key, const char* expected, const char* example, std::uint32_t& to) {
+        constexpr std::int64_t most = 1'000'000;
+        to = static_cast<std::uint32_t>(table.integer({key, expected, example}, 1, most).value_or(to));
+    };
+    count("iscsi_connections", "a number of connections from 1 to 1000000", "8192", limits.connections);
+    count("iscsi_connections_per_address", "a number of connections from 1 to 1000000", "2048", limits.connections_per_address);
+    count("iscsi_connections_before_login", "a number of connections from 1 to 1000000", "1024", limits.connections_before_login);
+    const char* const time = "a time from 1s to 1h, with s, m or h";
+    read_time(table, {"iscsi_login_time", time, "\"15s\""}, limits.login_time);
+    read_time(table, {"iscsi_idle_before_ping", time, "\"15s\""}, limits.idle_before_ping);
+    read_time(table, {"iscsi_ping_answer_time", time, "\"30s\""}, limits.ping_answer_time);
+    read_time(table, {"iscsi_ping_answer_time_of_ipxe", time, "\"10m\""}, limits.ping_answer_time_of_ipxe);
+    read_time(table, {"iscsi_logout_time", time, "\"5s\""}, limits.logout_time);
+    config.volatile_bytes = table.parsed({"volatile_memory", "a size of at least 1M", "\"4G\""}, [](const std::string& text) {
+        const auto bytes = parse_size(text);
+        return bytes && *bytes >= volume_min_bytes ? bytes : std::nullopt;
+    });
+    table.finish();
+}
+
 void read_boot(TableReader table, Config& config) {
     enum class Chain : std::uint8_t { automatic, always };
     const auto chain = table.parsed({"chain", R"("auto" (a ROM that is iPXE stays) or "always" (it gets our loader, too))", "\"auto\""},
@@ -359,6 +390,7 @@ Result<Config, std::vector<std::string>> parse_config(std::string_view text, con
     read_dhcp(section_reader(file, "dhcp"), config);
     read_http(section_reader(file, "http"), config);
     read_iscsi(section_reader(file, "iscsi"), config);
+    read_limits(section_reader(file, "limits"), config);
     read_boot(section_reader(file, "boot"), config);
     read_list(file, "image", config, read_image);
     read_list(file, "machine", config, read_machine);

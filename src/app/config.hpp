@@ -4,6 +4,7 @@
 #include "core/result.hpp"
 #include "fleet/registry.hpp"
 #include "images/volume.hpp"
+#include "iscsi/limits.hpp"
 
 namespace rootstock::app {
 
@@ -52,6 +53,8 @@ struct Config {
     std::string iqn_prefix = "iqn.2026-01.internal.rootstock";
     images::ChapIdentity discovery_chap;         // [iscsi] discovery_chap and discovery_mutual_chap
     images::ChapIdentity discovery_mutual_chap;
+    iscsi::Limits iscsi_limits;                  // [limits] iscsi_*
+    std::optional<std::uint64_t> volatile_bytes; // [limits] volatile_memory; default: a quarter of the host's memory
     bool always_chain = false;                   // [boot] chain = "always"
     std::vector<ImageEntry> images;
     std::vector<MachineEntry> machines;

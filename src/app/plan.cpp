@@ -233,6 +233,10 @@ std::string text_of(const std::vector<Ipv4>& addresses) {
     return texts.empty() ? "none" : join(texts, ", ");
 }
 
+std::string text_of(std::chrono::seconds time) { return std::to_string(time.count()) + "s"; }
+
+std::string text_of(const std::optional<std::uint64_t>& bytes) { return bytes ? format_size(*bytes) : "default"; }
+
 std::string text_of(DhcpMode mode) { return mode == DhcpMode::server ? "server" : mode == DhcpMode::proxy ? "proxy" : "off"; }
 
 std::string text_of(const Config& config) { // [unknown] action
@@ -271,13 +275,24 @@ std::vector<std::string> restart_notes(const Config& running, const Config& file
     compare("[dhcp] router", text_of(running.dhcp.router), text_of(file.dhcp.router));
     compare("[dhcp] dns", text_of(running.dhcp.dns), text_of(file.dhcp.dns));
     compare("[dhcp] domain", running.dhcp.domain, file.dhcp.domain);
-    compare("[dhcp] lease", std::to_string(running.dhcp.lease.count()) + "s", std::to_string(file.dhcp.lease.count()) + "s");
+    compare("[dhcp] lease", text_of(running.dhcp.lease), text_of(file.dhcp.lease));
     compare("[http] port", std::to_string(running.http_port), std::to_string(file.http_port));
     compare("[iscsi] port", std::to_string(running.iscsi_port), std::to_string(file.iscsi_port));
     compare("[iscsi] iqn_prefix", running.iqn_prefix, file.iqn_prefix);
     if (running.discovery_chap != file.discovery_chap || running.discovery_mutual_chap != file.discovery_mutual_chap) {
         notes.emplace_back("[iscsi] discovery_chap or discovery_mutual_chap has changed: that takes a restart");
     }
+    const iscsi::Limits& was = running.iscsi_limits;
+    const iscsi::Limits& is = file.iscsi_limits;
+    compare("[limits] iscsi_connections", std::to_string(was.connections), std::to_string(is.connections));
+    compare("[limits] iscsi_connections_per_address", std::to_string(was.connections_per_address), std::to_string(is.connections_per_address));
+    compare("[limits] iscsi_connections_before_login", std::to_string(was.connections_before_login), std::to_string(is.connections_before_login));
+    compare("[limits] iscsi_login_time", text_of(was.login_time), text_of(is.login_time));
+    compare("[limits] iscsi_idle_before_ping", text_of(was.idle_before_ping), text_of(is.idle_before_ping));
+    compare("[limits] iscsi_ping_answer_time", text_of(was.ping_answer_time), text_of(is.ping_answer_time));
+    compare("[limits] iscsi_ping_answer_time_of_ipxe", text_of(was.ping_answer_time_of_ipxe), text_of(is.ping_answer_time_of_ipxe));
+    compare("[limits] iscsi_logout_time", text_of(was.logout_time), text_of(is.logout_time));
+    compare("[limits] volatile_memory", text_of(running.volatile_bytes), text_of(file.volatile_bytes));
     compare("[boot] chain", running.always_chain ? "always" : "auto", file.always_chain ? "always" : "auto");
     compare("[unknown] action", text_of(running), text_of(file));
     return notes;

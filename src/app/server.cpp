@@ -38,6 +38,7 @@ struct Network {
 iscsi::ServiceConfig iscsi_config(const Config& config, const Placement& placement) {
     iscsi::ServiceConfig iscsi;
     iscsi.portals = {{placement.bind_address, config.iscsi_port}};
+    iscsi.limits = config.iscsi_limits;
     return iscsi;
 }
 

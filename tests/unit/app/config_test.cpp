@@ -147,6 +147,10 @@ TEST_CASE("Each mistake is told with its place, what was expected and an example
         {"[[volume]]\nname = \"v\"\nsize = \"1G\"\nblock_size = 1024", "r.toml:5:14: ", {"512 or 4096", "found the number 1024"}},
         {"[[volume]]\nname = \"v\"\nsize = \"1G\"\nread_only = \"yes\"", "r.toml:5:13: ", {"read_only = true", "found \"yes\""}},
         {"[[volume]]\nname = \"v\"\nsize = \"1G\"\nvolatil = true", "r.toml:5:1: ", {"did you mean volatile?"}},
+        {"[limits]\niscsi_connections = 0", "r.toml:3:21: ", {"1 to 1000000", "iscsi_connections = 8192"}},
+        {"[limits]\niscsi_login_time = \"2h\"", "r.toml:3:20: ", {"1s to 1h", "found \"2h\""}},
+        {"[limits]\niscsi_conections = 1", "r.toml:3:1: ", {"did you mean iscsi_connections?"}},
+        {"[limits]\nvolatile_memory = \"much\"", "r.toml:3:19: ", {"volatile_memory = \"4G\""}},
         {"[iscsi]\ndiscovery_chap = { user = \"a\", secret = \"twelve bytes\" }\ndiscovery_mutual_chap = { user = \"b\", secret = \"twelve bytes\" }",
          "r.toml:4:25: ", {"different secrets"}},
         {"[[image]]\nname = \"../etc\"", "r.toml:3:8: ", {"found \"../etc\""}},
@@ -184,6 +188,24 @@ TEST_CASE("Kinds of volumes", "[app][config]") {
     REQUIRE(config);
     CHECK(config->volumes[0].options == images::VolumeOptions());
     CHECK(config->volumes[1].options == images::VolumeOptions{{}, {}, true, images::VolumeKind::memory_only, 4096});
+}
+
+TEST_CASE("Bounds have defaults and can be changed", "[app][config]") {
+    const auto plain = parse_config(without_dhcp(""), "r.toml");
+    REQUIRE(plain);
+    CHECK(plain->iscsi_limits.connections == iscsi::Limits().connections);
+    CHECK_FALSE(plain->volatile_bytes);
+    const auto config = parse_config(without_dhcp("[limits]\niscsi_connections = 10\niscsi_connections_per_address = 3\n"
+                                                  "iscsi_connections_before_login = 2\niscsi_login_time = \"20s\"\niscsi_logout_time = \"2s\"\n"
+                                                  "volatile_memory = \"2G\"\n"),
+                                     "r.toml");
+    REQUIRE(config);
+    CHECK(config->iscsi_limits.connections == 10);
+    CHECK(config->iscsi_limits.connections_per_address == 3);
+    CHECK(config->iscsi_limits.connections_before_login == 2);
+    CHECK(config->iscsi_limits.login_time == 20s);
+    CHECK(config->iscsi_limits.logout_time == 2s);
+    CHECK(config->volatile_bytes == std::uint64_t{2} << 30U);
 }
 
 TEST_CASE("No message shows what stands where a secret should", "[app][config][chap]") {
