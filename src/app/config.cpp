@@ -3,8 +3,10 @@
 #include "app/config_checks.hpp"
 #include "app/config_reader.hpp"
 #include "boot/volume_access.hpp"
+#include "core/ip_address.hpp"
 #include "core/text.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 
@@ -20,6 +22,7 @@ constexpr std::chrono::seconds lease_min = 10s;
 constexpr std::chrono::seconds lease_max = 24h * 365;
 constexpr std::uint64_t volume_min_bytes = std::uint64_t{1} << 20U;
 constexpr std::uint64_t volume_max_bytes = std::uint64_t{64} << 40U; // [MS-VHDX] 2.6.2.4
+constexpr std::size_t portals_max = 64;
 constexpr std::size_t iqn_prefix_max = 120; // leaves room for a machine's name within the 223 bytes of RFC 7143 section 4.2.7.1
 
 /// One of `words`, by its position.
@@ -176,8 +179,44 @@ void read_chap_pair(TableReader& table, const std::string& header, const std::st
     }
 }
 
+/// "10.20.0.1", "10.20.0.1:3260", "[fd00::1]:3260"; without a port `port`.
+std::optional<PortalEntry> parse_portal(const std::string& text, std::uint16_t port) {
+    const bool bracketed = text.starts_with('[');
+    const std::size_t end = bracketed ? text.find(']') : text.find(':');
+    const auto address = IpAddress::parse(bracketed ? std::string_view(text).substr(1, end - 1) : std::string_view(text).substr(0, end));
+    if (!address || address->is_v6 != bracketed || (bracketed && end == std::string::npos)) {
+        return std::nullopt;
+    }
+    const std::string_view rest = end == std::string::npos ? std::string_view() : std::string_view(text).substr(end + (bracketed ? 1 : 0));
+    if (rest.empty()) {
+        return PortalEntry{address->text(), port};
+    }
+    const auto number = rest.front() == ':' ? parse_number<std::uint16_t>(rest.substr(1)) : std::nullopt;
+    return number && *number != 0 ? std::optional(PortalEntry{address->text(), *number}) : std::nullopt;
+}
+
+void read_portals(TableReader& iscsi, Config& config) {
+    const Key key{"portals", "addresses of this host, each with a port or without", R"(["10.20.0.1:3260", "[fd00::1]:3260"])"};
+    const TomlNode* node = iscsi.take(key);
+    if (node == nullptr) {
+        return;
+    }
+    config.portals_line = node->place.line;
+    config.portals = iscsi.parsed_list(key, [&config](const std::string& text) { return parse_portal(text, config.iscsi_port); });
+    const bool is_list = node->kind == TomlNode::Kind::array;
+    if (is_list && (node->items.empty() || node->items.size() > portals_max)) {
+        iscsi.complain(node->place, "portals: expected 1 to " + std::to_string(portals_max) + " of them; found " + std::to_string(node->items.size()));
+    }
+    for (auto portal = config.portals.begin(); portal != config.portals.end(); ++portal) {
+        if (std::find(config.portals.begin(), portal, *portal) != portal) {
+            iscsi.complain(node->place, "portals: " + portal->address + " with port " + std::to_string(portal->port) + " is there twice");
+        }
+    }
+}
+
 void read_iscsi(TableReader iscsi, Config& config) {
     config.iscsi_port = read_port(iscsi, "3260", config.iscsi_port);
+    read_portals(iscsi, config);
     const Key prefix{"iqn_prefix", "an iSCSI name of the form iqn.YEAR-MONTH.DOMAIN", "\"iqn.2026-01.org.example\""};
     config.iqn_prefix = iscsi.parsed(prefix, text_if([](std::string_view text) { return text.size() <= iqn_prefix_max && boot::is_valid_iqn(text); }))
                             .value_or(config.iqn_prefix);

@@ -43,6 +43,12 @@ struct VolumeEntry {
     images::VolumeOptions options = {};          // chap, mutual_chap
 };
 
+struct PortalEntry {
+    std::string address;                         // "10.20.0.1", "fd00::1", "0.0.0.0", "::"
+    std::uint16_t port = 0;
+    bool operator==(const PortalEntry&) const = default;
+};
+
 enum class UnknownAction : std::uint8_t { wait, local_disk, ignore, image };
 
 struct Config {
@@ -51,6 +57,8 @@ struct Config {
     std::uint16_t http_port = 8080;
     std::uint16_t iscsi_port = 3260;
     std::string iqn_prefix = "iqn.2026-01.internal.rootstock";
+    std::vector<PortalEntry> portals;            // [iscsi] portals; empty: the interface's address and iscsi_port
+    int portals_line = 0;
     images::ChapIdentity discovery_chap;         // [iscsi] discovery_chap and discovery_mutual_chap
     images::ChapIdentity discovery_mutual_chap;
     iscsi::Limits iscsi_limits;                  // [limits] iscsi_*

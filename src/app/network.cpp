@@ -39,6 +39,29 @@ Result<Placement> place(const ServerConfig& server, const std::vector<net::Inter
     return everywhere;
 }
 
+Result<iscsi::ServiceConfig> iscsi_config(const Config& config, const Placement& placement) {
+    iscsi::ServiceConfig iscsi;
+    iscsi.limits = config.iscsi_limits;
+    iscsi.portals.clear();
+    bool found_by_pcs = config.portals.empty() || config.dhcp.mode == DhcpMode::off;
+    for (const PortalEntry& portal : config.portals) {
+        const auto tag = static_cast<std::uint16_t>(iscsi.portals.size() + 1);
+        iscsi.portals.push_back({portal.address, portal.port, tag});
+        const bool reaches = portal.address == placement.address.text() || portal.address == "0.0.0.0" || portal.address == "::";
+        found_by_pcs = found_by_pcs || (reaches && portal.port == config.iscsi_port);
+    }
+    if (!found_by_pcs) {
+        const std::string wanted = placement.address.text() + ":" + std::to_string(config.iscsi_port);
+        return make_error(std::errc::invalid_argument, config.file + ":" + std::to_string(config.portals_line) +
+                                                           ": [iscsi] portals: PCs look for their disk at " + wanted + ", which is not among them: add \"" +
+                                                           wanted + "\"");
+    }
+    if (iscsi.portals.empty()) {
+        iscsi.portals = {{placement.bind_address, config.iscsi_port, 1}};
+    }
+    return iscsi;
+}
+
 Result<dhcp::DhcpConfig> dhcp_config(const Config& config, const Placement& placement) {
     const Ipv4Network& network = placement.network;
     if (const auto problems = check_network(config, network); !problems.empty()) {

@@ -3,6 +3,7 @@
 
 #include "app/config.hpp"
 #include "dhcp/config.hpp"
+#include "iscsi/service.hpp"
 #include "net/interfaces.hpp"
 
 namespace rootstock::app {
@@ -15,6 +16,9 @@ struct Placement {
 
 /// The interface of the configuration (its first IPv4 address). Without one: all addresses, and the first that is not loopback for PCs.
 [[nodiscard]] Result<Placement> place(const ServerConfig& server, const std::vector<net::Interface>& interfaces);
+
+/// Where iSCSI listens; each portal is a group of its own, numbered by its place in the file. Refused: PCs that boot would not find their disk there.
+[[nodiscard]] Result<iscsi::ServiceConfig> iscsi_config(const Config& config, const Placement& placement);
 
 /// [dhcp] with its defaults: the range is the upper half of the network, without our own address and the broadcast address.
 [[nodiscard]] Result<dhcp::DhcpConfig> dhcp_config(const Config& config, const Placement& placement);

@@ -233,6 +233,14 @@ std::string text_of(const std::vector<Ipv4>& addresses) {
     return texts.empty() ? "none" : join(texts, ", ");
 }
 
+std::string text_of(const std::vector<PortalEntry>& portals) {
+    std::vector<std::string> texts;
+    for (const PortalEntry& portal : portals) {
+        texts.push_back(portal.address + " port " + std::to_string(portal.port));
+    }
+    return texts.empty() ? "default" : join(texts, ", ");
+}
+
 std::string text_of(std::chrono::seconds time) { return std::to_string(time.count()) + "s"; }
 
 std::string text_of(const std::optional<std::uint64_t>& bytes) { return bytes ? format_size(*bytes) : "default"; }
@@ -278,6 +286,7 @@ std::vector<std::string> restart_notes(const Config& running, const Config& file
     compare("[dhcp] lease", text_of(running.dhcp.lease), text_of(file.dhcp.lease));
     compare("[http] port", std::to_string(running.http_port), std::to_string(file.http_port));
     compare("[iscsi] port", std::to_string(running.iscsi_port), std::to_string(file.iscsi_port));
+    compare("[iscsi] portals", text_of(running.portals), text_of(file.portals));
     compare("[iscsi] iqn_prefix", running.iqn_prefix, file.iqn_prefix);
     if (running.discovery_chap != file.discovery_chap || running.discovery_mutual_chap != file.discovery_mutual_chap) {
         notes.emplace_back("[iscsi] discovery_chap or discovery_mutual_chap has changed: that takes a restart");

@@ -35,13 +35,6 @@ struct Network {
     std::unique_ptr<ndp::Service> ndp;
 };
 
-iscsi::ServiceConfig iscsi_config(const Config& config, const Placement& placement) {
-    iscsi::ServiceConfig iscsi;
-    iscsi.portals = {{placement.bind_address, config.iscsi_port}};
-    iscsi.limits = config.iscsi_limits;
-    return iscsi;
-}
-
 /// What no later message could say better: the modes that are not there, and the capabilities that are missing.
 Result<void> check_possible(const Config& config) {
     if (config.dhcp.mode == DhcpMode::proxy) {
@@ -67,7 +60,7 @@ struct Server::Parts {
     Parts(std::unique_ptr<Backbone> given, Placement where) : backbone(std::move(given)), placement(std::move(where)) {}
     ~Parts() { stop(); }
 
-    void make_network(const std::optional<dhcp::DhcpConfig>& dhcp);
+    void make_network(const std::optional<dhcp::DhcpConfig>& dhcp, iscsi::ServiceConfig iscsi);
     Result<void> open_ports();
     Result<void> start_loading();
     Result<void> start_serving();
@@ -87,11 +80,11 @@ struct Server::Parts {
     bool stopped = false;
 };
 
-void Server::Parts::make_network(const std::optional<dhcp::DhcpConfig>& dhcp) {
+void Server::Parts::make_network(const std::optional<dhcp::DhcpConfig>& dhcp, iscsi::ServiceConfig iscsi) {
     Backbone& b = *backbone;
     Log& log = b.log();
     network.reset(new Network{{b.settings(), b.registry(), b.loaders(), b.clients(), log},
-                              {runtime, offload, log, b.clock(), b.random(), iscsi_config(b.config(), placement), b.disks()},
+                              {runtime, offload, log, b.clock(), b.random(), std::move(iscsi), b.disks()},
                               {runtime, log, b.clock(), {*Ipv4::parse(placement.bind_address), tftp_port}, b.loaders()},
                               nullptr,
                               nullptr});
@@ -201,6 +194,10 @@ Result<std::unique_ptr<Server>> Server::open(Config config, Log& log, const Cloc
         }
         dhcp = std::move(*derived);
     }
+    auto iscsi = iscsi_config(config, *placement);
+    if (!iscsi) {
+        return iscsi.error();
+    }
     const std::string socket = config.server.data + "/" + socket_name;
     const std::uint16_t http_port = config.http_port;
     auto backbone = Backbone::open(std::move(config), *placement, log, clock);
@@ -212,7 +209,7 @@ Result<std::unique_ptr<Server>> Server::open(Config config, Log& log, const Cloc
     Backbone& b = *parts->backbone;
     parts->http = std::make_unique<http::Service>(parts->runtime, parts->offload, b.log(), b.clock(),
                                                   http::Config{{placement->bind_address}, http_port, socket}, b.make_router());
-    parts->make_network(dhcp);
+    parts->make_network(dhcp, std::move(*iscsi));
     return std::unique_ptr<Server>(new Server(std::move(parts)));
 }
 

@@ -23,7 +23,8 @@ std::optional<std::string> send_targets(std::string_view value, SessionType type
         }
         text.add(rule_of(Key::target_name).name, target.name);
         for (const std::string& portal : portals) {
-            text.add(rule_of(Key::target_address).name, portal + "," + std::to_string(group_tag));
+            const bool has_tag = portal.find(',') != std::string::npos;
+            text.add(rule_of(Key::target_address).name, has_tag ? portal : portal + "," + std::to_string(group_tag));
         }
     }
     return text.text();

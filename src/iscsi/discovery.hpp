@@ -9,8 +9,8 @@
 
 namespace rootstock::iscsi {
 
-/// What one "SendTargets=`value`" yields: TargetName and TargetAddress lines. `portals`: "10.20.0.1:3260"; each with the group tag.
-/// Nothing: the value is not allowed here.
+/// What one "SendTargets=`value`" yields: TargetName and TargetAddress lines. `portals`: "10.20.0.1:3260" in the group `group_tag`, or
+/// "10.20.0.2:3260,2" in a group of its own. Nothing: the value is not allowed here.
 [[nodiscard]] std::optional<std::string> send_targets(std::string_view value, SessionType type, const LoginRequest& request,
                                                       TargetProvider& provider, const std::vector<std::string>& portals,
                                                       std::uint16_t group_tag);

@@ -24,6 +24,8 @@ std::string with_port(const std::string& address, std::uint16_t port) {
     return (v6 ? "[" + address + "]" : address) + ":" + std::to_string(port);
 }
 
+bool is_wildcard(const ServiceConfig::Portal& portal) { return portal.address == "0.0.0.0" || portal.address == "::"; }
+
 void set_option(int socket, int level, int option, int value) {
     ::setsockopt(socket, level, option, &value, sizeof value); // a refusal costs speed or patience, nothing else
 }
@@ -111,6 +113,7 @@ class Service::Core {
   private:
     void accept(net::Shard& shard, net::TcpSocket socket, net::ShardLoad load);
     [[nodiscard]] std::string_view refusal(const std::string& address) const;
+    [[nodiscard]] const ServiceConfig::Portal& portal_at(const std::string& address, std::uint16_t port) const;
     [[nodiscard]] std::vector<std::string> portals_beside(const std::string& arrived) const;
     void logged_in(Driver& driver);
     void gone(Driver& driver);
@@ -143,13 +146,30 @@ std::string_view Service::Core::refusal(const std::string& address) const {
     return {};
 }
 
+/// Which portal a connection has reached: the one with that address, else the one that listens on all of them.
+const ServiceConfig::Portal& Service::Core::portal_at(const std::string& address, std::uint16_t port) const {
+    const ServiceConfig::Portal* found = &config_.portals.front();
+    for (const ServiceConfig::Portal& portal : config_.portals) {
+        if (portal.port != port && portal.port != 0) {
+            continue;
+        }
+        if (portal.address == address) {
+            return portal;
+        }
+        if (is_wildcard(portal)) {
+            found = &portal;
+        }
+    }
+    return *found;
+}
+
 /// SendTargets names the portal that the initiator has reached, and the others that have an address of their own.
 std::vector<std::string> Service::Core::portals_beside(const std::string& arrived) const {
     std::vector<std::string> portals{arrived};
     for (const ServiceConfig::Portal& portal : config_.portals) {
         const std::string text = with_port(portal.address, portal.port);
-        if (portal.address != "0.0.0.0" && portal.address != "::" && portal.port != 0 && text != arrived) {
-            portals.push_back(text);
+        if (!is_wildcard(portal) && portal.port != 0 && text != arrived) {
+            portals.push_back(text + "," + std::to_string(portal.group_tag));
         }
     }
     return portals;
@@ -168,7 +188,7 @@ void Service::Core::accept(net::Shard& shard, net::TcpSocket socket, net::ShardL
     Login::Portal portal;
     portal.remote_address = endpoint_address(remote);
     portal.portal_address = with_port(endpoint_address(local), local.port());
-    portal.group_tag = config_.portal_group_tag;
+    portal.group_tag = portal_at(endpoint_address(local), local.port()).group_tag;
     prepare_socket(socket, config_.limits);
     const std::vector<std::string> portals = portals_beside(portal.portal_address);
     std::shared_ptr<Driver> driver;

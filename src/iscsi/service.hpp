@@ -22,9 +22,9 @@ struct ServiceConfig {
     struct Portal {
         std::string address = "0.0.0.0"; // or "::", or one of the host's own
         std::uint16_t port = 3260;       // 0: any (tests)
+        std::uint16_t group_tag = 1;     // also the relative target port: one for each, so that a host sees each as a path of its own
     };
     std::vector<Portal> portals = {Portal{}};
-    std::uint16_t portal_group_tag = 1;
     Limits limits;
 };
 

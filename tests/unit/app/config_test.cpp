@@ -147,6 +147,10 @@ TEST_CASE("Each mistake is told with its place, what was expected and an example
         {"[[volume]]\nname = \"v\"\nsize = \"1G\"\nblock_size = 1024", "r.toml:5:14: ", {"512 or 4096", "found the number 1024"}},
         {"[[volume]]\nname = \"v\"\nsize = \"1G\"\nread_only = \"yes\"", "r.toml:5:13: ", {"read_only = true", "found \"yes\""}},
         {"[[volume]]\nname = \"v\"\nsize = \"1G\"\nvolatil = true", "r.toml:5:1: ", {"did you mean volatile?"}},
+        {"[iscsi]\nportals = [\"10.20.0.1:3260\", \"fd00::1\"]", "r.toml:3:30: ", {"[fd00::1]:3260", "found \"fd00::1\""}},
+        {"[iscsi]\nportals = \"10.20.0.1:0\"", "r.toml:3:11: ", {"addresses of this host"}},
+        {"[iscsi]\nportals = []", "r.toml:3:11: ", {"1 to 64", "found 0"}},
+        {"[iscsi]\nportals = [\"10.20.0.1\", \"10.20.0.1:3260\"]", "r.toml:3:11: ", {"10.20.0.1 with port 3260 is there twice"}},
         {"[limits]\niscsi_connections = 0", "r.toml:3:21: ", {"1 to 1000000", "iscsi_connections = 8192"}},
         {"[limits]\niscsi_login_time = \"2h\"", "r.toml:3:20: ", {"1s to 1h", "found \"2h\""}},
         {"[limits]\niscsi_conections = 1", "r.toml:3:1: ", {"did you mean iscsi_connections?"}},
@@ -188,6 +192,12 @@ TEST_CASE("Kinds of volumes", "[app][config]") {
     REQUIRE(config);
     CHECK(config->volumes[0].options == images::VolumeOptions());
     CHECK(config->volumes[1].options == images::VolumeOptions{{}, {}, true, images::VolumeKind::memory_only, 4096});
+}
+
+TEST_CASE("Portals of both versions, with a port and without", "[app][config]") {
+    const auto config = parse_config(without_dhcp("[iscsi]\nport = 3261\nportals = [\"10.20.0.1\", \"10.30.0.1:3260\", \"[fd00::1]\", \"[::]:3262\"]\n"), "r.toml");
+    REQUIRE(config);
+    CHECK(config->portals == std::vector<PortalEntry>{{"10.20.0.1", 3261}, {"10.30.0.1", 3260}, {"fd00::1", 3261}, {"::", 3262}});
 }
 
 TEST_CASE("Bounds have defaults and can be changed", "[app][config]") {

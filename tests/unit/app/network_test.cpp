@@ -52,6 +52,34 @@ TEST_CASE("place: an interface that does not exist is refused", "[app][network]"
     CHECK_FALSE(place(server, two_interfaces()));
 }
 
+TEST_CASE("iscsi_config: one group for each portal; PCs must find theirs", "[app][network]") {
+    const Placement placement{"10.20.0.1", *Ipv4::parse("10.20.0.1"), {*Ipv4::parse("10.20.0.1"), 22}};
+    Config config;
+    config.file = "r.toml";
+    auto iscsi = iscsi_config(config, placement);
+    REQUIRE(iscsi);
+    REQUIRE(iscsi->portals.size() == 1);
+    CHECK(iscsi->portals[0].address == "10.20.0.1");
+    CHECK(iscsi->portals[0].port == 3260);
+    CHECK(iscsi->portals[0].group_tag == 1);
+
+    config.portals = {{"10.30.0.1", 3260}, {"fd00::1", 3260}};
+    config.portals_line = 7;
+    CHECK_THAT(iscsi_config(config, placement).error().what, Catch::StartsWith("r.toml:7: ") && Catch::Contains("add \"10.20.0.1:3260\""));
+    config.dhcp.mode = DhcpMode::off;
+    CHECK(iscsi_config(config, placement));
+    config.dhcp.mode = DhcpMode::server;
+    config.portals.push_back({"10.20.0.1", 3260});
+    config.iscsi_limits.connections = 9;
+    iscsi = iscsi_config(config, placement);
+    REQUIRE(iscsi);
+    CHECK(iscsi->limits.connections == 9);
+    REQUIRE(iscsi->portals.size() == 3);
+    CHECK(iscsi->portals[1].address == "fd00::1");
+    CHECK(iscsi->portals[1].group_tag == 2);
+    CHECK(iscsi->portals[2].group_tag == 3);
+}
+
 TEST_CASE("dhcp_config: the range defaults to the upper half of the network", "[app][network]") {
     ServerConfig server;
     server.interface = "eth1";
