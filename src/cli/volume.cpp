@@ -63,7 +63,8 @@ void add_create(CLI::App& group, Options& options, Action& chosen) {
     auto given = std::make_shared<NewVolume>();
     command->add_option("NAME", given->name, "the volume; its target is IQN_PREFIX:volume.NAME")->required();
     command->add_option("--size", given->size, "such as 512M, 10G, 1T")->required();
-    command->add_option("--initiator", given->initiators, "who may log in: an initiator name or a machine name (may be repeated); without it anyone may");
+    command->add_option("--initiator", given->initiators,
+                        "who may log in: an initiator name, a machine name, an address like 10.20.0.0/16 or a MAC (may be repeated); without it anyone may");
     add_chap_options(*command, "", given->chap, "CHAP: who an initiator must prove to be");
     add_chap_options(*command, "mutual-", given->mutual_chap, "mutual CHAP: who the volume proves to be");
     command->add_flag("--read-only", given->read_only, "nobody may write to it");
