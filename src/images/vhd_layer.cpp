@@ -106,7 +106,7 @@ class BlockLayer final : public ImageLayer {
         for (std::uint8_t& byte : bytes) {
             std::uint8_t reversed = 0;
             for (unsigned bit = 0; bit < 8; ++bit) {
-                reversed = static_cast<std::uint8_t>(reversed | ((byte >> bit & 1U) << (7 - bit)));
+                reversed = static_cast<std::uint8_t>(reversed | ((static_cast<unsigned>(byte) >> bit & 1U) << (7U - bit)));
             }
             byte = reversed;
         }
