@@ -125,7 +125,8 @@ Result<std::vector<std::string>> qemu_check(const std::string& path, ImageFormat
         return problems;
     }
     const bool found = end->status == check_found_corruption || end->status == check_found_leaks;
-    for (const std::string_view line : split(found ? end->error_output + end->output : end->error_output, '\n')) {
+    const std::string told = found ? end->error_output + end->output : end->error_output;
+    for (const std::string_view line : split(told, '\n')) {
         if (!trim(line).empty()) {
             problems.emplace_back(trim(line));
         }
