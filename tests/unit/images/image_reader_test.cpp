@@ -84,7 +84,11 @@ struct VhdxChain {
 
 TEST_CASE("A chain of eight differencing VHDX is read as one disk", "[images][reader][vhdx]") {
     const std::uint32_t sector = GENERATE(512U, 4096U);
+#ifdef ROOTSTOCK_SANITIZED
+    const std::uint64_t seed = 1;
+#else
     const std::uint64_t seed = GENERATE(1U, 2U, 3U);
+#endif
     CAPTURE(sector, seed);
     VhdxChain chain(23 * mib, sector, seed);
     chain.add_base();
