@@ -3,6 +3,7 @@
 #include "app/config.hpp"
 #include "app/server.hpp"
 #include "core/text.hpp"
+#include "net/local_address.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
@@ -28,8 +29,12 @@ constexpr std::uint64_t answer_limit = std::uint64_t{256} << 20U; // far above a
 class Exchange {
   public:
     Result<void> send(const std::string& socket, http::verb verb, const std::string& target, const std::string& body) {
+        const auto address = net::LocalAddress::of(socket);
+        if (!address) {
+            return address.error();
+        }
         boost::system::error_code failure;
-        socket_.connect(Local::endpoint(socket), failure);
+        socket_.connect(address->endpoint(), failure);
         if (failure) {
             return Error{failure, "the server does not answer on " + socket + ": " + failure.message()};
         }
@@ -125,10 +130,14 @@ Error error_of(unsigned status, const std::string& body) {
 }
 
 bool answers(const std::string& socket) {
+    const auto address = net::LocalAddress::of(socket);
+    if (!address) {
+        return false;
+    }
     asio::io_context context;
     Local::socket probe(context);
     boost::system::error_code failure;
-    probe.connect(Local::endpoint(socket), failure);
+    probe.connect(address->endpoint(), failure);
     return !failure;
 }
 

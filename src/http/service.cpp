@@ -2,12 +2,12 @@
 
 #include "http/limits.hpp"
 #include "http/session.hpp"
+#include "net/local_address.hpp"
 #include "net/task_group.hpp"
 #include "net/tcp_acceptor.hpp"
 
 #include <map>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 namespace rootstock::http {
@@ -49,11 +49,11 @@ class Admission {
 };
 
 /// Nobody listens there any more: a leftover of a killed server.
-bool is_stale(const std::string& path) {
+bool is_stale(const net::LocalAddress& address) {
     asio::io_context context;
     LocalProtocol::socket probe(context);
     boost::system::error_code error;
-    probe.connect(LocalProtocol::endpoint(path), error);
+    probe.connect(address.endpoint(), error);
     return error == asio::error::connection_refused;
 }
 
@@ -150,12 +150,11 @@ class Service::Impl {
 
     Result<void> listen_locally() {
         const std::string& path = config_.socket_path;
-        if (path.size() >= sizeof(sockaddr_un::sun_path)) {
-            return make_error(std::errc::filename_too_long,
-                              "the path of the control socket is longer than 107 bytes: " + path +
-                                  "; choose a shorter [server] data directory");
+        const auto address = net::LocalAddress::of(path);
+        if (!address) {
+            return address.error();
         }
-        if (is_stale(path)) {
+        if (is_stale(*address)) {
             ::unlink(path.c_str()); // bind() tells when that failed
         }
         boost::system::error_code error;
@@ -165,7 +164,7 @@ class Service::Impl {
             return errno_error("cannot restrict " + path);
         }
         if (!error) {
-            local_acceptor_.bind(LocalProtocol::endpoint(path), error);
+            local_acceptor_.bind(address->endpoint(), error);
         }
         if (!error) {
             local_acceptor_.listen(net::listen_backlog, error);

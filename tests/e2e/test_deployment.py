@@ -38,6 +38,18 @@ class Deployment(Case):
             self.assertEqual(finished.returncode, 0, finished.stderr)
             self.assertEqual(received.read_bytes(), Path("/usr/lib/ipxe", loader).read_bytes(), "loaders travel unmodified")
 
+    def test_long_data_directory(self):
+        """The command line reaches the server however deep its data directory lies (a UNIX socket's address holds 107 bytes)."""
+        server = self.server(image=False)
+        server.data = self.directory / ("d" * 120)
+        server.data.mkdir()
+        server.configure("")
+        self.assertEqual(server.cli("volume", "create", "before", "--size", "1M")["name"], "before")
+        server.start()
+        server.cli("volume", "create", "while", "--size", "1M")
+        self.assertEqual([volume["name"] for volume in server.cli("volume", "list")["volumes"]], ["before", "while"])
+        server.stop()
+
     def test_missing_capabilities(self):
         """Without root: which capability is missing, for what, and how to give it."""
         server = self.server(image=False, binary=self.alone())
