@@ -3,6 +3,7 @@
 What CTest sets:
     E2E_ROOTSTOCK   the program under test
     E2E_GUEST       a guest's disk image (scripts/make-guest)
+    E2E_INITIATOR   the folder of the initiator's kernel and initramfs (scripts/make-guest --kind initiator)
     E2E_DIRECTORY   where each test makes a folder for its data and logs
     E2E_PATIENCE    optional: multiplies every deadline
 """
@@ -20,6 +21,7 @@ from .server import Server
 SOURCE = Path(__file__).resolve().parents[3]
 BINARY = Path(os.environ.get("E2E_ROOTSTOCK", SOURCE / "build/release/rootstock"))
 GUEST = Path(os.environ.get("E2E_GUEST", SOURCE / "build/release/e2e/guest.raw"))
+INITIATOR = Path(os.environ.get("E2E_INITIATOR", SOURCE / "build/release/e2e/initiator"))
 DIRECTORY = Path(os.environ.get("E2E_DIRECTORY", SOURCE / "build/release/e2e"))
 IMAGE = "guest"
 

@@ -66,6 +66,13 @@ class Network:
         self._inside("link", "set", tap, "master", BRIDGE, "up")
         return tap
 
+    def add_address(self, address):
+        """A further address of the server, with its network."""
+        self._inside("address", "add", address, "dev", BRIDGE)
+
+    def remove_address(self, address):
+        self._inside("address", "delete", address, "dev", BRIDGE)
+
     def wire_to_host(self):
         """Lets the host's own programs (a browser) reach the server at its own address; gives the web page's address.
 

@@ -60,14 +60,17 @@ class Pc:
         return self.process is not None and self.process.poll() is None
 
     def _qemu(self):
-        card = f"virtio-net-pci,netdev=net0,mac={self.mac},bootindex=1"
         words = ["qemu-system-x86_64", "-nodefaults", "-accel", "tcg,thread=multi", "-cpu", CPU, "-m", str(self.memory_mib), "-smp", "1",
                  "-display", "none", "-vga", "std", "-no-reboot", "-serial", "stdio", "-device", "virtio-rng-pci",
                  "-netdev", f"tap,id=net0,ifname={self.tap},script=no,downscript=no"]
+        return words + self._boot(f"virtio-net-pci,netdev=net0,mac={self.mac},bootindex=1")
+
+    def _boot(self, card):
+        """The machine and what starts it."""
         if self.firmware == "bios":
-            return [*words, "-machine", "q35,graphics=off", "-device", card]
+            return ["-machine", "q35,graphics=off", "-device", card]
         # Without an empty romfile QEMU's own iPXE would take the card, and EDK2's PXE would never be seen.
-        words += ["-machine", "q35", "-device", card + ",romfile=", *self._flash()]
+        words = ["-machine", "q35", "-device", card + ",romfile=", *self._flash()]
         if self.firmware == "uefi-http":
             for name in ("IPv4PXESupport", "IPv6PXESupport"):
                 words += ["-fw_cfg", f"name=opt/org.tianocore/{name},string=n"]
