@@ -108,8 +108,17 @@ void Connection::read_failed() {
     }
 }
 
+IoJob* Connection::poll_job() {
+    IoJob* const job = tasks_.poll_job();
+    return job != nullptr ? job : management_.poll_job();
+}
+
 void Connection::job_finished(IoJob& job) {
-    tasks_.finished(job);
+    if (job.task == nullptr) {
+        management_.finished(job);
+    } else {
+        tasks_.finished(job);
+    }
     if (phase_ == Phase::full_feature) {
         advance();
     }

@@ -68,9 +68,9 @@ class Connection {
     void opened(TimePoint now, Result<Target, LoginStatus> target, SessionRegistry::Admission admission,
                 std::shared_ptr<SessionCounters> counters);
 
-    [[nodiscard]] IoJob* poll_job() { return tasks_.poll_job(); }
+    [[nodiscard]] IoJob* poll_job();
     void job_finished(IoJob& job);
-    [[nodiscard]] bool jobs_out() const { return tasks_.jobs_out(); }
+    [[nodiscard]] bool jobs_out() const { return tasks_.jobs_out() || management_.jobs_out(); }
 
     /// Ends the session from outside.
     void end(TimePoint now, EndReason reason);

@@ -168,7 +168,7 @@ void TaskSet::begin_write(Task& task, Bytes data) {
         return complete(task);
     }
     if (data.size() == task.transfer && !task.io.fua) { // the usual small write: straight from where it was received
-        const block::TryWrite tried = task.unit->device().try_write(task.io.offset, data);
+        const block::TryWrite tried = task.unit->try_write(task.claim, task.io.offset, data);
         if (tried.status != block::TryStatus::would_block) {
             if (tried.status == block::TryStatus::failed) {
                 task.result.error = tried.error;
@@ -278,7 +278,7 @@ void TaskSet::burst_complete(Task& task, Burst& burst) {
     }
     if (!task.io.fua) {
         const block::TryWrite tried =
-            task.unit->device().try_write(task.io.offset + burst.offset, Bytes(burst.buffer.bytes()).first(burst.length));
+            task.unit->try_write(task.claim, task.io.offset + burst.offset, Bytes(burst.buffer.bytes()).first(burst.length));
         if (tried.status == block::TryStatus::failed) {
             task.result.error = tried.error;
         }

@@ -9,13 +9,12 @@ namespace rootstock::iscsi {
 struct Task;
 
 struct IoJob {
-    enum class Kind : std::uint8_t { load, read, write, perform };
+    enum class Kind : std::uint8_t { load, read, write, perform, await_writes };
 
     Kind kind = Kind::perform;
-    Task* task = nullptr;
+    Task* task = nullptr;              // null: of a task management function
     scsi::LogicalUnit* unit = nullptr;
-    const scsi::Nexus* nexus = nullptr;
-    std::uint32_t abort_epoch = 0;     // of the nexus when the task began
+    scsi::TaskClaim claim;
     const scsi::BlockIo* io = nullptr; // perform
     std::uint64_t offset = 0;          // read, write: on the device
     MutableBytes bytes;
@@ -23,11 +22,8 @@ struct IoJob {
     block::Miss miss;                  // load: has a loader
     scsi::IoResult result;
 
-    /// Blocks. A change of the medium that another nexus has aborted before it began (PREEMPT AND ABORT, a reset) is not made.
+    /// Blocks.
     void run();
-
-  private:
-    [[nodiscard]] bool changes_medium() const;
 };
 
 } // namespace rootstock::iscsi

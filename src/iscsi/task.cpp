@@ -6,6 +6,7 @@ void Task::reset() {
     state = State::free;
     unit = nullptr;
     nexus = nullptr;
+    claim = {};
     cdb.clear();
     io.data.clear();
     io.ranges.clear();

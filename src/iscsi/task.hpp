@@ -40,7 +40,7 @@ struct Task {
     std::array<std::uint8_t, 8> lun{};
     scsi::LogicalUnit* unit = nullptr; // null: no such LUN
     scsi::Nexus* nexus = nullptr;
-    std::uint32_t abort_epoch = 0;     // of the nexus when the task began
+    scsi::TaskClaim claim;             // of the nexus
 
     ByteVector cdb;                    // 16 bytes, or more with an extended CDB segment
     std::uint32_t expected_in = 0;     // what the initiator can take

@@ -7,28 +7,35 @@ void TaskManagement::request(const Pdu& pdu) {
     if (pending_.size() >= limits::pending_management) {
         return answer(header.initiator_task_tag, TaskManagementAnswer::rejected);
     }
-    const std::uint64_t serial = ++last_serial_;
-    const TaskManagementAnswer result = perform(header, serial);
+    if (spare_.empty()) {
+        spare_.emplace_back();
+    }
+    Pending& pending = spare_.front();
+    pending.serial = ++last_serial_;
+    pending.initiator_task_tag = header.initiator_task_tag;
+    pending.cold_reset = false;
+    const TaskManagementAnswer result = perform(header, pending);
     if (result != TaskManagementAnswer::complete) {
         return answer(header.initiator_task_tag, result);
     }
-    const auto function = static_cast<TaskManagementFunction>(header.flags & TaskManagementRequestHeader::function_mask);
-    pending_.push_back({serial, header.initiator_task_tag, function == TaskManagementFunction::target_cold_reset});
+    pending_.splice(pending_.end(), spare_, spare_.begin());
+    await_next(pending);
     answer_finished();
 }
 
-TaskManagementAnswer TaskManagement::perform(const TaskManagementRequestHeader& header, std::uint64_t serial) {
+TaskManagementAnswer TaskManagement::perform(const TaskManagementRequestHeader& header, Pending& pending) {
     const auto function = static_cast<TaskManagementFunction>(header.flags & TaskManagementRequestHeader::function_mask);
     switch (function) {
     case TaskManagementFunction::abort_task:
-        return abort_task(header, serial);
+        return abort_task(header, pending.serial);
     case TaskManagementFunction::abort_task_set:
     case TaskManagementFunction::clear_task_set:
     case TaskManagementFunction::logical_unit_reset:
-        return on_unit(function, session_.find_unit(header.lun), serial);
+        return on_unit(function, session_.find_unit(header.lun), pending);
     case TaskManagementFunction::target_warm_reset:
     case TaskManagementFunction::target_cold_reset:
-        reset_target(serial);
+        pending.cold_reset = function == TaskManagementFunction::target_cold_reset;
+        reset_target(pending);
         return TaskManagementAnswer::complete;
     case TaskManagementFunction::task_reassign: // needs ErrorRecoveryLevel 2
         return TaskManagementAnswer::reassignment_not_supported;
@@ -53,32 +60,56 @@ TaskManagementAnswer TaskManagement::abort_task(const TaskManagementRequestHeade
     return TaskManagementAnswer::complete;
 }
 
-TaskManagementAnswer TaskManagement::on_unit(TaskManagementFunction function, SessionUnit* unit, std::uint64_t serial) {
+TaskManagementAnswer TaskManagement::on_unit(TaskManagementFunction function, SessionUnit* unit, Pending& pending) {
     if (unit == nullptr) {
         return TaskManagementAnswer::no_such_unit;
     }
-    tasks_.abort_if([unit](const Task& task) { return task.unit == unit->unit.get(); }, serial);
+    tasks_.abort_if([unit](const Task& task) { return task.unit == unit->unit.get(); }, pending.serial);
+    if (function == TaskManagementFunction::abort_task_set) { // this session's alone
+        return TaskManagementAnswer::complete;
+    }
     if (function == TaskManagementFunction::logical_unit_reset) {
         unit->unit->reset();
-    } else if (function == TaskManagementFunction::clear_task_set) {
+    } else {
         unit->unit->clear_task_set(*unit->nexus);
     }
+    pending.awaited.push_back(unit->unit.get());
     return TaskManagementAnswer::complete;
 }
 
-void TaskManagement::reset_target(std::uint64_t serial) {
-    tasks_.abort_if([](const Task&) { return true; }, serial);
+void TaskManagement::reset_target(Pending& pending) {
+    tasks_.abort_if([](const Task&) { return true; }, pending.serial);
     for (const SessionUnit& unit : session_.units) {
         unit.unit->reset();
+        pending.awaited.push_back(unit.unit.get());
     }
 }
 
+void TaskManagement::await_next(Pending& pending) {
+    if (pending.awaited.empty()) {
+        return;
+    }
+    pending.job.kind = IoJob::Kind::await_writes;
+    pending.job.unit = pending.awaited.back();
+    ++jobs_out_;
+    jobs_.push(&pending.job);
+}
+
+IoJob* TaskManagement::poll_job() { return jobs_.empty() ? nullptr : jobs_.pop(); }
+
+void TaskManagement::finished(IoJob& job) {
+    --jobs_out_;
+    const auto pending = std::find_if(pending_.begin(), pending_.end(), [&](const Pending& each) { return &each.job == &job; });
+    pending->awaited.pop_back();
+    await_next(*pending);
+}
+
 void TaskManagement::answer_finished() {
-    while (!pending_.empty() && tasks_.drained(pending_.front().serial)) {
-        const Pending done = pending_.front();
-        pending_.erase(pending_.begin());
-        answer(done.initiator_task_tag, TaskManagementAnswer::complete);
-        cold_reset_ |= done.cold_reset;
+    while (!pending_.empty() && pending_.front().awaited.empty() && tasks_.drained(pending_.front().serial)) {
+        const std::uint32_t tag = pending_.front().initiator_task_tag;
+        cold_reset_ |= pending_.front().cold_reset;
+        spare_.splice(spare_.end(), pending_, pending_.begin());
+        answer(tag, TaskManagementAnswer::complete);
     }
 }
 

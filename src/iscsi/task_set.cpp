@@ -90,7 +90,7 @@ Task* TaskSet::new_task(const Pdu& pdu) {
     if (SessionUnit* found = session_.find_unit(header.lun)) {
         task.unit = found->unit.get();
         task.nexus = found->nexus.get();
-        task.abort_epoch = task.nexus->abort_epoch();
+        task.claim = scsi::TaskClaim(*task.nexus);
     }
     free_.pop_back();
     tags_[task.slot] = task.initiator_task_tag;
@@ -170,6 +170,9 @@ void TaskSet::start_unblocked() {
 }
 
 void TaskSet::start(Task& task, Bytes data) {
+    if (was_aborted(task)) { // by another nexus, while it waited for its turn or its data
+        return leave(task);
+    }
     task.state = Task::State::running;
     ++running_;
     ordered_running_ += task.attribute == TaskAttribute::ordered ? 1 : 0;
@@ -209,8 +212,7 @@ void TaskSet::perform_off_shard(Task& task) {
 }
 
 void TaskSet::hand_out(IoJob& job) {
-    job.nexus = job.task->nexus;
-    job.abort_epoch = job.task->abort_epoch;
+    job.claim = job.task->claim;
     ++job.task->jobs_out;
     ++jobs_out_;
     jobs_.push(&job);
@@ -250,6 +252,8 @@ void TaskSet::finished(IoJob& job) {
     case IoJob::Kind::perform:
         task.result = std::move(job.result);
         return complete(task);
+    case IoJob::Kind::await_writes: // TaskManagement's
+        break;
     }
 }
 
@@ -276,8 +280,8 @@ void TaskSet::count_io(const Task& task) {
     }
 }
 
-bool TaskSet::was_aborted(const Task& task) const {
-    return task.nexus != nullptr && task.nexus->abort_epoch() != task.abort_epoch;
+bool TaskSet::was_aborted(const Task& task) {
+    return !task.claim.holds();
 }
 
 void TaskSet::respond(Task& task, const scsi::Response& response) {

@@ -102,7 +102,7 @@ class TaskSet {
     void abort(Task& task, std::uint64_t serial);
     void leave(Task& task);
     void free(Task& task);
-    [[nodiscard]] bool was_aborted(const Task& task) const;
+    [[nodiscard]] static bool was_aborted(const Task& task);
     template <class Header> void number(Header& header, bool takes_stat_sn) {
         session_.window.open_for(free_slots());
         session_.number(header, takes_stat_sn);

@@ -5,7 +5,7 @@
 //   Step step = unit.execute(nexus, command);
 //     Response       -> send status (and parameter data).
 //     NeedDataOut    -> collect `length` bytes of parameter data, then unit.execute_with_data(nexus, command, data) -> Response or BlockIo.
-//     BlockIo        -> perform it: op read / write / flush by BlockDevice::try_* on the shard, everything else by perform() off the shard;
+//     BlockIo        -> perform it: op read / write / flush by BlockDevice::try_* on the shard, everything else by LogicalUnit::perform() off the shard;
 //                       then unit.complete(nexus, command, io, result) -> Response.
 // A write BlockIo takes its data from the transport, which may perform it burst by burst; the others have their data attached.
 #pragma once
@@ -68,7 +68,8 @@ struct BlockIo {
         prefetch,
         extents,           // GET LBA STATUS: fills IoResult::extents
         copy,              // EXTENDED COPY: does what the job says
-        save_reservations, // PERSISTENT RESERVE OUT with APTPL: durable before it is answered
+        save_reservations, // PERSISTENT RESERVE OUT with APTPL: durable before it is answered; and await_writes
+        await_writes,      // PREEMPT AND ABORT: LogicalUnit::await_writes() before it is answered
     };
     struct Range {
         std::uint64_t offset = 0;
@@ -90,10 +91,5 @@ struct IoResult {
     std::uint64_t miscompare_offset = 0; // for IoError::miscompare: byte offset within the data (SBC-3 5.2)
     std::vector<block::BlockDevice::Extent> extents; // for Op::extents, in order from BlockIo::offset
 };
-
-/// Performs any BlockIo but `read` and streamed `write` against the device; blocks. `data`: io.data, or what the transport collected.
-/// COMPARE AND WRITE and ORWRITE are atomic against everything that writes to one `LogicalUnit` (it owns the gate).
-class LogicalUnit;
-[[nodiscard]] IoResult perform(LogicalUnit& unit, const BlockIo& io);
 
 } // namespace rootstock::scsi

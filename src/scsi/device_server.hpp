@@ -81,7 +81,14 @@ class DeviceServer final : public LogicalUnit, public std::enable_shared_from_th
     [[nodiscard]] Step execute(Nexus& nexus, const Command& command) override;
     [[nodiscard]] Step execute_with_data(Nexus& nexus, const Command& command, Bytes data_out) override;
     [[nodiscard]] Response complete(Nexus& nexus, const Command& command, const BlockIo& io, const IoResult& result) override;
-    [[nodiscard]] IoResult perform(const BlockIo& io) override;
+    [[nodiscard]] block::TryWrite try_write(TaskClaim claim, std::uint64_t offset, Bytes data) override {
+        return GatedDevice(*device_, gate_, claim).try_write(offset, data);
+    }
+    [[nodiscard]] Result<void, block::IoError> write(TaskClaim claim, std::uint64_t offset, Bytes data, bool fua) override {
+        return GatedDevice(*device_, gate_, claim).write(offset, data, fua);
+    }
+    [[nodiscard]] IoResult perform(const BlockIo& io, TaskClaim claim) override;
+    void await_writes() override;
     void reset() override;
     void clear_task_set(const Nexus& by) override;
     void capacity_changed() override;
@@ -136,6 +143,7 @@ class DeviceServer final : public LogicalUnit, public std::enable_shared_from_th
 
     const UnitKind kind_;
     const std::shared_ptr<block::BlockDevice> device_;
+    WriteGate gate_;
     GatedDevice gated_; // `device_` for all who must not write in the middle of a COMPARE AND WRITE
     const Identity identity_;
     const std::shared_ptr<ReservationStore> store_;

@@ -16,7 +16,7 @@ UnitNexus::~UnitNexus() {
 
 DeviceServer::DeviceServer(UnitKind kind, std::shared_ptr<block::BlockDevice> device, Identity identity,
                            std::shared_ptr<ReservationStore> store, ReservationState reservations)
-    : kind_(kind), device_(std::move(device)), gated_(device_), identity_(std::move(identity)), store_(std::move(store)),
+    : kind_(kind), device_(std::move(device)), gated_(*device_, gate_), identity_(std::move(identity)), store_(std::move(store)),
       read_only_(device_->geometry().read_only), modes_(kind.mode_pages), reservations_(std::move(reservations)) {
     const block::Geometry geometry = device_->geometry();
     shape_.block_size = kind.block_size == 0 ? geometry.logical_block_size : kind.block_size;
@@ -163,9 +163,10 @@ Step DeviceServer::reserve_out(const UnitNexus& from, const ReserveOut& request)
     if (outcome.sense) {
         return check_condition(*outcome.sense);
     }
-    if (outcome.status == Status::good && (was_kept || reservations_.state().survives_power_loss)) {
+    const bool kept = was_kept || reservations_.state().survives_power_loss;
+    if (outcome.status == Status::good && (kept || !outcome.abort.empty())) {
         BlockIo io;
-        io.op = BlockIo::Op::save_reservations;
+        io.op = kept ? BlockIo::Op::save_reservations : BlockIo::Op::await_writes;
         return io;
     }
     Response response;

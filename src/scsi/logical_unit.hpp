@@ -4,8 +4,8 @@
 #pragma once
 
 #include "scsi/command.hpp"
+#include "scsi/task_claim.hpp"
 
-#include <atomic>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,25 +24,15 @@ struct Identity {
 /// Derives serial and NAA from a stable name ("machine/lab1-07", "volume/data").
 [[nodiscard]] Identity identity_from_name(std::string_view stable_name);
 
-/// An initiator port as the unit sees it; one per session and unit. Made by attach(), forgotten when the last pointer dies.
-class Nexus {
-  public:
-    virtual ~Nexus() = default;
-
-    /// Rises when every task of this nexus was aborted by another: PREEMPT AND ABORT, LOGICAL UNIT RESET, CLEAR TASK SET. The transport
-    /// notes it when a command begins; when it has changed at the end, the task is gone and gets no status (SAM-5 5.3.1, TAS = 0).
-    [[nodiscard]] std::uint32_t abort_epoch() const { return abort_epoch_.load(std::memory_order_acquire); }
-
-  protected:
-    std::atomic<std::uint32_t> abort_epoch_{0};
-};
-
 class LogicalUnit {
   public:
     virtual ~LogicalUnit() = default;
 
-    /// For READ and WRITE. While a COMPARE AND WRITE or ORWRITE is performed, nothing can be written through it: try_write() would block.
+    /// For READ. While a COMPARE AND WRITE or ORWRITE is performed, nothing can be written through it: try_write() would block.
     [[nodiscard]] virtual block::BlockDevice& device() = 0;
+    /// For WRITE: device()'s calls of these names, and IoError::gone once the task was aborted by another nexus.
+    [[nodiscard]] virtual block::TryWrite try_write(TaskClaim claim, std::uint64_t offset, Bytes data) = 0;
+    [[nodiscard]] virtual Result<void, block::IoError> write(TaskClaim claim, std::uint64_t offset, Bytes data, bool fua) = 0;
 
     /// A new I_T nexus; starts with POWER ON, RESET OR BUS DEVICE RESET OCCURRED pending when `power_on` (SAM-5 5.14).
     /// `initiator_port`: iSCSI name + ",i,0x" + ISID (RFC 7143 section 4.4.1), the key of reservations.
@@ -55,9 +45,14 @@ class LogicalUnit {
     [[nodiscard]] virtual Response complete(Nexus& nexus, const Command& command, const BlockIo& io, const IoResult& result) = 0;
 
     /// Performs any BlockIo but `read` and streamed `write` against the device; blocks. COMPARE AND WRITE and ORWRITE are atomic against
-    /// everything that writes. The free function perform() calls this.
-    [[nodiscard]] virtual IoResult perform(const BlockIo& io) = 0;
+    /// everything that writes. What would write does not, once the task was aborted by another nexus.
+    [[nodiscard]] virtual IoResult perform(const BlockIo& io, TaskClaim claim = {}) = 0;
 
+    /// Waits until all that is being written now has been written; blocks. After it, nothing of a task that was aborted before reaches the
+    /// medium: who aborts others' tasks is answered then, and not before (SAM-5 7.1).
+    virtual void await_writes() = 0;
+
+    // Aborting others' tasks. Does not wait: await_writes().
     /// LOGICAL UNIT RESET / TARGET RESET: ends all tasks, and is told to every nexus, the one that asked for it too (SAM-5 6.3.3).
     virtual void reset() = 0;
     /// CLEAR TASK SET: ends all tasks, and the other nexuses are told COMMANDS CLEARED BY ANOTHER INITIATOR (SAM-5 7.4).

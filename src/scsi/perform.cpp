@@ -22,6 +22,12 @@ IoResult as_result(const Result<void, IoError>& result) {
     return io_result;
 }
 
+IoResult aborted() {
+    IoResult result;
+    result.error = IoError::gone;
+    return result;
+}
+
 IoResult miscompare_at(std::uint64_t offset) {
     IoResult result;
     result.error = IoError::miscompare;
@@ -112,33 +118,35 @@ IoResult extents(BlockDevice& device, const BlockIo& io) {
 
 } // namespace
 
-IoResult DeviceServer::perform(const BlockIo& io) {
+void DeviceServer::await_writes() { const std::lock_guard alone(gate_); }
+
+IoResult DeviceServer::perform(const BlockIo& io, TaskClaim claim) {
+    GatedDevice device(*device_, gate_, claim);
     switch (io.op) {
     case Op::flush: return as_result(device_->flush());
     case Op::verify: return verify(*device_, io.offset, io.length, io.data);
     case Op::prefetch: return verify(*device_, io.offset, io.length, {});
-    case Op::write_and_verify: return write_and_verify(gated_, io);
+    case Op::write_and_verify: return write_and_verify(device, io);
     case Op::compare_and_write: {
-        const std::lock_guard alone(gated_.gate());
-        return compare_and_write(*device_, io);
+        const std::lock_guard alone(gate_);
+        return claim.holds() ? compare_and_write(*device_, io) : aborted();
     }
     case Op::or_write: {
-        const std::lock_guard alone(gated_.gate());
-        return or_write(*device_, io);
+        const std::lock_guard alone(gate_);
+        return claim.holds() ? or_write(*device_, io) : aborted();
     }
-    case Op::write_same: return write_same(gated_, io);
-    case Op::discard: return discard(gated_, io);
-    case Op::write_zeros: return as_result(gated_.write_zeros(io.offset, io.length));
+    case Op::write_same: return write_same(device, io);
+    case Op::discard: return discard(device, io);
+    case Op::write_zeros: return as_result(device.write_zeros(io.offset, io.length));
     case Op::extents: return extents(*device_, io);
-    case Op::copy: return as_result(io.copy_job->run(gated_));
-    case Op::save_reservations: return save_reservations();
+    case Op::copy: return as_result(io.copy_job->run(device));
+    case Op::save_reservations: await_writes(); return save_reservations();
+    case Op::await_writes: await_writes(); return {};
     case Op::read:
     case Op::write: break;
     }
     RS_ASSERT(!"READ and streamed WRITE are the transport's");
     return {};
 }
-
-IoResult perform(LogicalUnit& unit, const BlockIo& io) { return unit.perform(io); }
 
 } // namespace rootstock::scsi

@@ -79,25 +79,37 @@ block::TryWrite GatedDevice::try_write(std::uint64_t offset, Bytes data) {
         return {block::TryStatus::would_block, {}};
     }
     const Passage passage(gate_);
-    return device_->try_write(offset, data);
+    if (!claim_.holds()) [[unlikely]] {
+        return {block::TryStatus::failed, IoError::gone};
+    }
+    return device_.try_write(offset, data);
 }
 
 Result<void, IoError> GatedDevice::write(std::uint64_t offset, Bytes data, bool fua) {
     gate_.enter();
     const Passage passage(gate_);
-    return device_->write(offset, data, fua);
+    if (!claim_.holds()) {
+        return IoError::gone;
+    }
+    return device_.write(offset, data, fua);
 }
 
 Result<void, IoError> GatedDevice::discard(std::uint64_t offset, std::uint64_t length) {
     gate_.enter();
     const Passage passage(gate_);
-    return device_->discard(offset, length);
+    if (!claim_.holds()) {
+        return IoError::gone;
+    }
+    return device_.discard(offset, length);
 }
 
 Result<void, IoError> GatedDevice::write_zeros(std::uint64_t offset, std::uint64_t length) {
     gate_.enter();
     const Passage passage(gate_);
-    return device_->write_zeros(offset, length);
+    if (!claim_.holds()) {
+        return IoError::gone;
+    }
+    return device_.write_zeros(offset, length);
 }
 
 } // namespace rootstock::scsi

@@ -1,9 +1,11 @@
 // WriteGate: plain writes pass it together, COMPARE AND WRITE and ORWRITE one at a time and alone, so that nothing is written between what they
-// read and what they write (SBC-3 sections 5.2 and 5.14). GatedDevice: a unit's device with the gate before everything that writes.
+// read and what they write (SBC-3 sections 5.2 and 5.14). Who aborts tasks of others closes it once: what then is in will have been written, and
+// what comes later sees that it was aborted. GatedDevice: a unit's device with the gate before everything that writes, for one task.
 // Threads: thread-safe. Passing an open gate takes no lock: two atomic additions in a cache line that few threads share.
 #pragma once
 
 #include "block/block_device.hpp"
+#include "scsi/task_claim.hpp"
 
 #include <array>
 #include <atomic>
@@ -39,28 +41,28 @@ class WriteGate {
     std::condition_variable changed_;
 };
 
+/// Cheap to make. Once the task is aborted, whatever would write gets IoError::gone.
 class GatedDevice final : public block::BlockDevice {
   public:
-    explicit GatedDevice(std::shared_ptr<block::BlockDevice> device) : device_(std::move(device)) {}
+    GatedDevice(block::BlockDevice& device, WriteGate& gate, TaskClaim claim = {}) : device_(device), gate_(gate), claim_(claim) {}
 
-    [[nodiscard]] WriteGate& gate() { return gate_; }
-
-    [[nodiscard]] block::Geometry geometry() const override { return device_->geometry(); }
+    [[nodiscard]] block::Geometry geometry() const override { return device_.geometry(); }
     block::TryRead try_read(std::uint64_t offset, std::size_t length, bool mapping_allowed, block::ReadSink& sink) override {
-        return device_->try_read(offset, length, mapping_allowed, sink);
+        return device_.try_read(offset, length, mapping_allowed, sink);
     }
-    Result<void, block::IoError> read(std::uint64_t offset, MutableBytes out) override { return device_->read(offset, out); }
+    Result<void, block::IoError> read(std::uint64_t offset, MutableBytes out) override { return device_.read(offset, out); }
     /// would_block also while the gate is closed.
     block::TryWrite try_write(std::uint64_t offset, Bytes data) override;
     Result<void, block::IoError> write(std::uint64_t offset, Bytes data, bool fua) override;
-    Result<void, block::IoError> flush() override { return device_->flush(); }
+    Result<void, block::IoError> flush() override { return device_.flush(); }
     Result<void, block::IoError> discard(std::uint64_t offset, std::uint64_t length) override;
     Result<void, block::IoError> write_zeros(std::uint64_t offset, std::uint64_t length) override;
-    [[nodiscard]] Extent extent(std::uint64_t offset, std::uint64_t length) override { return device_->extent(offset, length); }
+    [[nodiscard]] Extent extent(std::uint64_t offset, std::uint64_t length) override { return device_.extent(offset, length); }
 
   private:
-    const std::shared_ptr<block::BlockDevice> device_;
-    WriteGate gate_;
+    block::BlockDevice& device_;
+    WriteGate& gate_;
+    const TaskClaim claim_;
 };
 
 } // namespace rootstock::scsi

@@ -63,7 +63,7 @@ inline CommandResult run_command(scsi::LogicalUnit& unit, scsi::Nexus& nexus, By
                 result.error = done.error();
             }
         } else {
-            result = perform(unit, *io);
+            result = unit.perform(*io);
         }
         step = unit.complete(nexus, command, *io, result);
     }

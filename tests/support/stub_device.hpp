@@ -43,6 +43,9 @@ class StubDevice final : public block::BlockDevice {
         return {};
     }
     Result<void, block::IoError> write(std::uint64_t offset, Bytes data, bool) override {
+        if (before_write) {
+            before_write();
+        }
         try_write(offset, data);
         return {};
     }
@@ -51,6 +54,8 @@ class StubDevice final : public block::BlockDevice {
         std::fill_n(bytes_.begin() + static_cast<std::ptrdiff_t>(offset), length, std::uint8_t{0});
         return {};
     }
+
+    std::function<void()> before_write; // off the shard
 
     [[nodiscard]] Bytes content() const { return bytes_; }
     [[nodiscard]] unsigned loads() const { return loader_->loads; }

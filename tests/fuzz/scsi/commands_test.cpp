@@ -137,7 +137,7 @@ void run_checked(LogicalUnit& unit, Nexus& nexus, Bytes cdb, Bytes data_out) {
         check_io(*io);
         IoResult result;
         if (io->op != BlockIo::Op::read && io->op != BlockIo::Op::write) {
-            result = perform(unit, *io);
+            result = unit.perform(*io);
         }
         step = unit.complete(nexus, command, *io, result);
     }

@@ -2,6 +2,10 @@
 #include "core/crc32c.hpp"
 #include "support/catch.hpp"
 #include "support/iscsi_host.hpp"
+#include "support/stub_device.hpp"
+
+#include <future>
+#include <thread>
 
 using namespace rootstock;
 using namespace rootstock::iscsi;
@@ -228,6 +232,39 @@ TEST_CASE("ABORT TASK: the LUN must be the task's", "[iscsi][requests][tmf]") {
     CHECK(response_of(host.exchange(wrong)) == 1);
     host.release_jobs();
     CHECK(host.take()[0].as<ScsiResponseHeader>().status == 0); // it lives
+}
+
+TEST_CASE("Resets and CLEAR TASK SET: answered when other sessions' writes have ended", "[iscsi][requests][tmf]") {
+    auto disk = std::make_shared<test::StubDevice>(1 << 20);
+    std::promise<void> begun;
+    std::promise<void> may_end;
+    disk->before_write = [&] {
+        begun.set_value();
+        may_end.get_future().wait();
+    };
+    IscsiHost host(disk);
+    host.login();
+    LoginRequest request;
+    request.target_name = test::target_name;
+    const auto target = host.targets.open(request, {});
+    REQUIRE(target);
+    const auto unit = target->units.at(0).unit;
+    const auto other = unit->attach("iqn.other,i,0x1", 1, {0}, false);
+    const scsi::TaskClaim claim(*other);
+    std::thread writer([&] { CHECK(unit->write(claim, 0, ByteVector(512), false)); });
+    begun.get_future().wait();
+    auto header = make_header<TaskManagementRequestHeader>(Opcode::task_management_request);
+    header.opcode_byte |= immediate_bit;
+    header.flags = static_cast<std::uint8_t>(0x80U | static_cast<unsigned>(GENERATE(4, 5, 6)));
+    header.initiator_task_tag = host.next_tag++;
+    auto answered = std::async(std::launch::async, [&] { return response_of(host.exchange(header)); });
+    CHECK(answered.wait_for(std::chrono::milliseconds(50)) == std::future_status::timeout);
+    may_end.set_value();
+    writer.join();
+    CHECK(answered.get() == 0);
+    const auto late = unit->write(claim, 0, ByteVector(512), false);
+    REQUIRE_FALSE(late);
+    CHECK(late.error() == block::IoError::gone);
 }
 
 TEST_CASE("Unsolicited data: out of order, out of place, too much, too late", "[iscsi][requests][data]") {

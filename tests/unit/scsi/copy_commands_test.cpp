@@ -360,14 +360,14 @@ TEST_CASE("EXTENDED COPY: copies at a time and copies remembered are bounded", "
     }
     REQUIRE(std::get<Response>(start(100)).status == Status::busy);
     for (const BlockIo& io : running) {
-        REQUIRE_FALSE(perform(*unit, io).error);
+        REQUIRE_FALSE(unit->perform(io).error);
     }
     const auto known = [&](std::uint8_t id) {
         const ByteVector cdb = CdbBuilder(0x84).byte(2, id).u32(10, 64);
         return std::get<Response>(unit->execute(*nexus, {cdb, 64, 0})).status == Status::good;
     };
     for (std::uint8_t id = 0; id < limits::kept_copies; ++id) {
-        REQUIRE_FALSE(perform(*unit, std::get<BlockIo>(start(static_cast<std::uint8_t>(100 + id)))).error);
+        REQUIRE_FALSE(unit->perform(std::get<BlockIo>(start(static_cast<std::uint8_t>(100 + id)))).error);
     }
     REQUIRE_FALSE(known(0));
     REQUIRE(known(100));

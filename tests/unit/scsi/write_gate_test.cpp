@@ -75,6 +75,14 @@ ByteVector compare_and_write(const Tag& expected, const Tag& replacement) {
     data.insert(data.end(), behind.begin(), behind.end());
     return data;
 }
+BlockIo changing_io(BlockIo::Op op) {
+    BlockIo io;
+    io.op = op;
+    io.length = block_size;
+    io.data = op == BlockIo::Op::compare_and_write ? compare_and_write({}, {1, 0}) : block_of({1, 0});
+    io.ranges = {{0, block_size}};
+    return io;
+}
 const ByteVector compare_and_write_cdb = CdbBuilder(0x89).byte(13, 1);
 
 } // namespace
@@ -167,4 +175,69 @@ TEST_CASE("write gate: closed it lets nobody in, and closes only when all are ou
     REQUIRE(alone);
     gate.enter();
     gate.leave();
+}
+
+TEST_CASE("an aborted task writes nothing any more, in whatever way", "[scsi][gate][abort]") {
+    auto device = std::make_shared<LoggingDevice>();
+    auto unit = make_disk_unit(device, identity_from_name("test"));
+    const auto victim = unit->attach("iqn.a,i,0x1", 1, {0}, false);
+    const TaskClaim old(*victim);
+    if (GENERATE(true, false)) {
+        unit->reset();
+    } else {
+        unit->clear_task_set(*unit->attach("iqn.b,i,0x1", 1, {0}, false));
+    }
+    const block::TryWrite tried = unit->try_write(old, 0, block_of({1, 0}));
+    CHECK(tried.status == block::TryStatus::failed);
+    CHECK(tried.error == block::IoError::gone);
+    for (const bool fua : {false, true}) {
+        const auto written = unit->write(old, 0, block_of({1, 0}), fua);
+        REQUIRE_FALSE(written);
+        CHECK(written.error() == block::IoError::gone);
+    }
+    using Op = BlockIo::Op;
+    for (const Op op : {Op::write_and_verify, Op::compare_and_write, Op::or_write, Op::write_same, Op::discard, Op::write_zeros}) {
+        CAPTURE(static_cast<int>(op));
+        CHECK(unit->perform(changing_io(op), old).error == block::IoError::gone);
+    }
+    CHECK(device->log.size() == 1);
+    CHECK(unit->try_write(TaskClaim(*victim), 0, block_of({1, 0})).status == block::TryStatus::done);
+    CHECK(device->log.size() == 2);
+}
+
+TEST_CASE("PREEMPT AND ABORT is answered when what the preempted one was writing has been written", "[scsi][gate][abort]") {
+    auto device = std::make_shared<LoggingDevice>();
+    auto unit = make_disk_unit(device, identity_from_name("test"));
+    test::ScsiSession victim(unit, "iqn.a,i,0x1");
+    test::ScsiSession fencer(unit, "iqn.b,i,0x1");
+    const auto reserve_out = [](test::ScsiSession& session, unsigned action, std::uint64_t key, std::uint64_t service_key) {
+        ByteVector list;
+        ByteWriter writer(list);
+        writer.write(be64(key));
+        writer.write(be64(service_key));
+        writer.fill(8);
+        return session.run(CdbBuilder(0x5f).byte(1, action).byte(2, action == 0 ? 0 : 5).u32(5, 24), list).good();
+    };
+    REQUIRE(reserve_out(victim, 0, 0, 0xa));
+    REQUIRE(reserve_out(fencer, 0, 0, 0xb));
+    REQUIRE(reserve_out(victim, 1, 0xa, 0));
+    std::atomic<bool> fenced{false};
+    std::thread fencing;
+    device->after_read = [&] { // within the victim's COMPARE AND WRITE
+        if (fencing.joinable()) {
+            return;
+        }
+        fencing = std::thread([&] {
+            REQUIRE(reserve_out(fencer, 5, 0xb, 0xa));
+            fenced = true;
+        });
+        for (int i = 0; i < 50; ++i) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            CHECK_FALSE(fenced);
+        }
+    };
+    REQUIRE(victim.run(compare_and_write_cdb, compare_and_write({}, {1, 0})).good());
+    CHECK(device->log.size() == 2);
+    fencing.join();
+    CHECK(fenced);
 }
