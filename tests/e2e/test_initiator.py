@@ -1,4 +1,7 @@
-"""Linux's own initiator, open-iscsi over the kernel's iscsi_tcp, against the server: authentication, digests, burst sizes, several paths, loss."""
+"""Linux's own initiator, open-iscsi over the kernel's iscsi_tcp, against the server: authentication, negotiation, several paths, loss."""
+
+import re
+import signal
 
 from rig.case import INITIATOR, Case
 from rig.initiator import SETTINGS, Initiator
@@ -7,6 +10,7 @@ from rig.server import target
 
 MAC = "52:54:00:aa:00:01"
 MIB = 1024 * 1024
+SECOND_ADDRESS, SECOND_NETWORK = "10.21.0.1", "10.21.0.1/24"
 SECRET, TARGET_SECRET, WRONG_SECRET = "secret12secret34", "othersecret567xx", "wrongsecret12345"
 OUR_BOUNDS = {"FirstBurstLength": 64 * 1024, "MaxBurstLength": MIB}  # docs/iscsi.md
 NO_AUTHORIZATION = "iSCSI login failed due to authorization failure"
@@ -24,6 +28,11 @@ def discovery_settings(secret, target_secret):
 
 def chap(user, secret):
     return f'{{ user = "{user}", secret = "{secret}" }}'
+
+
+def blocks_of(folder):
+    """What all files in it take on the server's disk, in units of 512 bytes."""
+    return sum(file.stat().st_blocks for file in folder.rglob("*") if file.is_file())
 
 
 class InitiatorCase(Case):
@@ -110,4 +119,147 @@ class Login(InitiatorCase):
                 self.assertEqual({key: negotiated[key] for key in expected}, expected)
                 self.write_and_read_back(host, disk, sizes)
                 host.log_out(name)
-        host.assert_no_failed_io()
+        self.assertEqual(host.failed_io(), [])
+
+
+class Paths(InitiatorCase):
+    def test_multipath(self):
+        """One volume by two portals is one multipath device; when a path is cut the other carries on, and the first comes back."""
+        self.network.add_address(SECOND_NETWORK)
+        self.server(f'[iscsi]\nportals = ["{SERVER_ADDRESS}", "{SECOND_ADDRESS}"]\n', volume("data"), image=False).start()
+        name = target("volume", "data")
+        host = self.host(replacement_timeout=3, noop_interval=2, noop_timeout=2)
+        self.assertEqual(host.discover(SERVER_ADDRESS), [f"{SERVER_ADDRESS}:3260,1 {name}", f"{SECOND_ADDRESS}:3260,2 {name}"])
+        for portal in (SERVER_ADDRESS, SECOND_ADDRESS):
+            host.log_in(name, portal)
+        disks = host.disks(name)
+        units = [re.sub(r"(?s)  Designation[^\n]*\n    transport.*", "", host.run(f"sg_inq --page=di {disk}")) for disk in disks]
+        self.assertEqual(units[0], units[1])
+        self.assertRegex(units[0], r"NAA 6, ")
+        host.start_multipathd(disks)
+        host.wait_for_paths("active", "active")
+        self.assertEqual(host.run("ls /sys/block | grep -c dm-"), "1")
+
+        host.start_writer("/dev/dm-0")
+        host.wait_for_writer(10)
+        self.network.remove_address(SECOND_NETWORK)
+        host.wait_for_paths("active", "failed")
+        host.wait_for_writer(20)
+        self.network.add_address(SECOND_NETWORK)
+        host.wait_for_paths("active", "active")
+        host.wait_for_writer(20)
+        host.stop_writer("/dev/dm-0")
+        self.assertEqual([line for line in host.failed_io() if "dev sd" not in line], [], "only a path may fail, not the device")
+
+
+class Volumes(InitiatorCase):
+    def test_grown_and_served_again(self):
+        """A file system lives on a volume that grows, is trimmed, and whose server is killed under load; no I/O fails and nothing is lost."""
+        server = self.server(volume("data"), image=False).start()
+        name = target("volume", "data")
+        host = self.host()
+        host.discover(SERVER_ADDRESS)
+        disk = host.log_in(name)
+        block = disk.removeprefix("/dev/")
+        image = server.data / "volumes"
+
+        # Discard: what was written is zero and takes no place any more.
+        host.run(f"dd if=/dev/urandom of={disk} bs=1M count=16 oflag=direct 2>&1; sync")
+        before = blocks_of(image)
+        host.run(f"blkdiscard -o {MIB} -l {8 * MIB} {disk}")
+        self.assertEqual(host.run(f"dd if={disk} bs=1M skip=1 count=8 iflag=direct 2>/dev/null | tr -d '\\0' | wc -c"), "0")
+        host.run(f"sg_sync {disk}")
+        self.assertLess(blocks_of(image), before - 7 * MIB // 512)
+
+        host.run(f"mkfs.ext4 -q -F {disk} && mount {disk} /mnt && dd if=/dev/urandom of=/mnt/first bs=1M count=8 2>&1 && md5sum /mnt/first > /sums", 120)
+
+        # A larger volume: the next command tells the host (CAPACITY DATA HAS CHANGED).
+        server.cli("volume", "resize", "data", "--size", "96M")
+        host.run("echo more > /mnt/more; sync")
+        host.run("dmesg | grep 'Capacity data has changed'")
+        host.run(f"echo 1 > /sys/block/{block}/device/rescan")
+        self.assertEqual(host.run(f"blockdev --getsize64 {disk}"), str(96 * MIB))
+
+        # The server dies under load and comes back.
+        host.start("sh -c 'n=0; while [ ! -e /stop ]; do n=$((n+1)); cp /mnt/first /mnt/copy.$((n % 3)) || echo FAILED >> /run/loop; sync; echo $n > /run/loops; done'")
+        for _ in range(2):
+            host.run("rm -f /run/loops; until [ -e /run/loops ]; do usleep 100000; done", 90)
+            server.kill()
+            host.run("usleep 1000000")
+            server.start()
+        host.run("rm -f /run/loops; until [ -e /run/loops ]; do usleep 100000; done; touch /stop; while [ -e /proc/$! ]; do usleep 100000; done", 120)
+        host.run("! grep FAILED /run/loop && md5sum -c /sums && cmp /mnt/first /mnt/copy.1")
+
+        # Trimmed: the file's place is given back.
+        host.run("rm /mnt/copy.*; sync")
+        before = blocks_of(image)
+        host.run(f"fstrim -v /mnt; sg_sync {disk}", 120)
+        self.assertLess(blocks_of(image), before - 7 * MIB // 512)
+        host.run("umount /mnt")
+        host.run(f"e2fsck -f -n {disk}", 120)
+        self.assertEqual(host.failed_io(), [])
+
+    def two_nexuses(self):
+        """A host with two sessions to one volume, each an I_T nexus of its own: (server, host, disk, disk)."""
+        server = self.server(volume("data"), image=False).start()
+        name = target("volume", "data")
+        host = self.host(sessions=2, noop_interval=0, noop_timeout=0)
+        host.discover(SERVER_ADDRESS)
+        host.log_in(name)
+        first, second = host.disks(name)
+        return server, host, first, second
+
+    def test_reservations(self):
+        """Persistent reservations between two nexuses: who may write, who may read, preemption, and what survives the server's death."""
+        server, host, first, second = self.two_nexuses()
+
+        def persist(disk, *words):
+            return host.run(f"sg_persist -n {' '.join(words)} {disk} 2>&1")
+
+        def may(disk, command):
+            words = {"read": f"if={disk} of=/dev/null iflag=direct", "write": f"if=/dev/zero of={disk} oflag=direct"}[command]
+            return host.run(f"dd {words} bs=4k count=1 2>/dev/null && echo yes || echo no") == "yes"
+
+        for disk, key in ((first, "111"), (second, "222")):
+            persist(disk, "--out --register --param-aptpl", f"--param-sark={key}")
+        self.assertEqual(re.findall(r"0x\d+", persist(first, "--in --read-keys").partition(",")[2]), ["0x111", "0x222"])
+        persist(first, "--out --reserve --param-rk=111 --prout-type=1")
+        self.assertEqual([may(second, "write"), may(second, "read"), may(first, "write")], [False, True, True])
+        host.fails(f"sg_persist -n --out --reserve --param-rk=222 --prout-type=1 {second}")
+        persist(first, "--out --release --param-rk=111 --prout-type=1")
+        persist(first, "--out --reserve --param-rk=111 --prout-type=3")
+        self.assertEqual([may(second, "write"), may(second, "read"), may(first, "read")], [False, False, True])
+
+        server.kill()
+        server.start()
+        host.run(f"sg_turs {second}; true")  # takes the unit attention of the reset
+        self.assertRegex(persist(second, "--in --read-reservation"), r"(?s)Key=0x111\s.*Exclusive Access")
+        self.assertEqual([may(second, "read"), may(first, "write")], [False, True])
+
+        persist(second, "--out --preempt --param-rk=222 --param-sark=111 --prout-type=1")
+        self.assertEqual([may(first, "write"), may(second, "write")], [False, True])
+        self.assertNotIn("0x111", persist(second, "--in --read-full-status"))
+        persist(second, "--out --clear --param-rk=222")
+        self.assertEqual([may(first, "write"), may(second, "write")], [True, True])
+
+    def test_error_handling(self):
+        """Resets and aborts while blocks are written: the host goes on and nothing is lost."""
+        server, host, first, second = self.two_nexuses()
+        host.start_writer(first)
+        for level in ("--device", "--target"):
+            host.wait_for_writer(10)
+            host.run(f"dmesg -c > /dev/null; sg_reset {level} {second}")
+            host.wait_for_writer(10)
+            self.assertEqual(host.run(f"sg_turs {second} > /dev/null 2>&1; dmesg | grep -c 'device reset occurred'"), "2", "each nexus is told")
+
+        # A server that answers nothing for longer than the host waits: it aborts, and resets what cannot be aborted.
+        host.run(f"echo 2 > /sys/block/{first.removeprefix('/dev/')}/device/timeout")
+        server.process.send_signal(signal.SIGSTOP)
+        host.run("usleep 5000000")
+        server.process.send_signal(signal.SIGCONT)
+        host.wait_for_writer(10)
+        host.stop_writer(first)
+        counted = host.statistics()
+        self.assertGreater(sum(counted["eh_abort_cnt"]), 0)
+        self.assertEqual(counted["tmfcmd_pdus"], counted["tmfrsp_pdus"])
+        self.assertEqual(host.failed_io(), [])

@@ -1,8 +1,9 @@
 """A host with Linux's own initiator (open-iscsi) and nothing from us: the guest of `scripts/make-guest --kind initiator`, driven by its shell."""
 
 import re
+import time
 
-from .pc import Pc
+from .pc import PATIENCE, Pc
 
 # The guest's networks and its address there; the server's first address is 10.20.0.1, its second 10.21.0.1.
 ADDRESSES = ("10.20.0.50/24", "10.21.0.50/24")
@@ -73,10 +74,60 @@ class Initiator(Pc):
         """What initiator and target have agreed on: {"HeaderDigest": "CRC32C", ...}."""
         return dict(re.findall(r"^\s*(\w+): (\S+)\s*$", self.run(f"iscsiadm -m session -P 2 | sed -n '/{target}/,/Attached/p'"), re.MULTILINE))
 
-    def assert_no_failed_io(self):
-        said = self.run("dmesg")
-        failed = re.search(rf".*({FAILED_IO}).*", said)
-        assert not failed, f"{self.name}: {failed[0]}"
+    def statistics(self):
+        """What the kernel has counted, a list with each session's: {"tmfcmd_pdus": [1, 0], ...}."""
+        counted = re.findall(r"^\s*(\w+): (\d+)$", self.run("iscsiadm -m session -s"), re.MULTILINE)
+        return {name: [int(count) for other, count in counted if other == name] for name, _ in counted}
+
+    # --- several paths
+
+    def start_multipathd(self, disks):
+        """Without udev it is told of each disk, once it listens: what is said earlier its first look around forgets."""
+        self.run("multipathd; until multipathd show daemon | grep -q idle; do usleep 100000; done", 60)
+        for disk in disks:
+            self.run(f"multipathd add path {disk.removeprefix('/dev/')}")
+
+    def paths(self):
+        """What multipathd thinks of each path: {"sda": "active", ...}."""
+        return dict(line.split()[:2] for line in self.run("multipathd show paths raw format '%d %t'").splitlines() if line.startswith("sd"))
+
+    def wait_for_paths(self, *states, seconds=60):
+        """Until the states of all paths are these, whichever path has which."""
+        deadline = time.monotonic() + seconds * PATIENCE
+        while sorted(self.paths().values()) != sorted(states):
+            assert time.monotonic() < deadline, f"paths are {self.paths()}, not {states}: {self.run('multipath -ll')}"
+            time.sleep(0.5)
+
+    # --- I/O under way
+
+    def start_writer(self, file):
+        """Numbered blocks, acknowledged one by one (scripts/guest/guest-writer)."""
+        self.run("> /run/writer")
+        self.start(f"WRITER_FILE={file} WRITER_REPORT=/run/writer guest-writer")
+
+    def acknowledged(self):
+        """The writer's last block; none may have failed."""
+        said = self.run("grep FAILED /run/writer; tail -n 1 /run/writer")
+        assert "FAILED" not in said, said
+        return int(said.split("n=")[1].split()[0]) if said else 0
+
+    def wait_for_writer(self, blocks, seconds=60):
+        """Until so many more blocks are acknowledged."""
+        wanted = self.acknowledged() + blocks
+        deadline = time.monotonic() + seconds * PATIENCE
+        while self.acknowledged() < wanted:
+            assert time.monotonic() < deadline, f"only {self.acknowledged()} of {wanted} blocks are acknowledged"
+            time.sleep(0.2)
+
+    def stop_writer(self, file):
+        """Ends it and checks what it wrote."""
+        self.run("killall guest-writer; while killall -0 guest-writer 2>/dev/null; do usleep 100000; done; true")
+        checked = self.run(f"WRITER_FILE={file} guest-writer check", 120)
+        assert checked.endswith(" bad=0"), checked
+
+    def failed_io(self):
+        """The kernel's complaints about disks and file systems."""
+        return re.findall(rf".*(?:{FAILED_IO}).*", self.run("dmesg"))
 
 
 SETTINGS = {
@@ -88,6 +139,10 @@ SETTINGS = {
     "target_secret": "node.session.auth.password_in",
     "header_digest": "node.conn[0].iscsi.HeaderDigest",
     "data_digest": "node.conn[0].iscsi.DataDigest",
+    "replacement_timeout": "node.session.timeo.replacement_timeout",
+    "noop_interval": "node.conn[0].timeo.noop_out_interval",
+    "noop_timeout": "node.conn[0].timeo.noop_out_timeout",
+    "sessions": "node.session.nr_sessions",
     "initial_r2t": "node.session.iscsi.InitialR2T",
     "immediate_data": "node.session.iscsi.ImmediateData",
     "first_burst": "node.session.iscsi.FirstBurstLength",
