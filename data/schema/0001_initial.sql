@@ -1,23 +1,32 @@
 -- The first schema (docs/database.md). Times are milliseconds since 1970 UTC; MACs are lower case with colons; addresses are dotted.
 
--- Images: each version is an immutable master file.
+-- Layers: immutable VHDX files, each on at most one other. What anything names cannot go.
+CREATE TABLE layer (
+    file            TEXT PRIMARY KEY,     -- relative to the data directory
+    parent          TEXT REFERENCES layer (file) ON DELETE RESTRICT,
+    origin          TEXT NOT NULL,        -- where the file lies until its move to `file` is done; empty: it is there
+    data_write_guid TEXT NOT NULL,        -- with the sizes: what a swapped or changed file is noticed by
+    virtual_size    INTEGER NOT NULL,
+    file_size       INTEGER NOT NULL,
+    created_ms      INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX layer_parent ON layer (parent);
+
+-- Images: each version is a layer.
 CREATE TABLE image (
     name    TEXT PRIMARY KEY,
     current INTEGER NOT NULL              -- the version that new overlays get
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE version (
-    image           TEXT NOT NULL REFERENCES image (name) ON DELETE CASCADE,
-    number          INTEGER NOT NULL CHECK (number > 0),
-    file            TEXT NOT NULL UNIQUE, -- relative to the data directory
-    data_write_guid TEXT NOT NULL,        -- with the sizes: what a swapped or changed file is noticed by
-    virtual_size    INTEGER NOT NULL,
-    file_size       INTEGER NOT NULL,
-    created_ms      INTEGER NOT NULL,
+    image      TEXT NOT NULL REFERENCES image (name) ON DELETE CASCADE,
+    number     INTEGER NOT NULL CHECK (number > 0),
+    file       TEXT NOT NULL UNIQUE REFERENCES layer (file) ON DELETE RESTRICT,
+    created_ms INTEGER NOT NULL,
     PRIMARY KEY (image, number)
 ) STRICT, WITHOUT ROWID;
 
--- One row says who owns an overlay; a version that an overlay stands on cannot go.
+-- One row says who owns an overlay; the version that it began as cannot go, nor the layer that it stands on.
 CREATE TABLE overlay (
     machine    TEXT PRIMARY KEY,
     image      TEXT NOT NULL,
@@ -25,16 +34,36 @@ CREATE TABLE overlay (
     kind       TEXT NOT NULL CHECK (kind IN ('persistent', 'reset')),
     file       TEXT NOT NULL UNIQUE,
     created_ms INTEGER NOT NULL,
+    layer      TEXT NOT NULL REFERENCES layer (file) ON DELETE RESTRICT,
+    restore    TEXT NOT NULL,             -- the snapshot that the next boot goes back to; empty: none
     FOREIGN KEY (image, version) REFERENCES version (image, number) ON DELETE RESTRICT
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX overlay_version ON overlay (image, version);
+CREATE INDEX overlay_layer ON overlay (layer);
 
 CREATE TABLE volume (
     name       TEXT PRIMARY KEY,
     size_bytes INTEGER NOT NULL,
     file       TEXT NOT NULL UNIQUE,
-    created_ms INTEGER NOT NULL
+    created_ms INTEGER NOT NULL,
+    layer      TEXT REFERENCES layer (file) ON DELETE RESTRICT
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX volume_layer ON volume (layer);
+
+-- What a disk was at one moment. They outlive their disk, which a reset throws away.
+CREATE TABLE snapshot (
+    disk_kind  TEXT NOT NULL CHECK (disk_kind IN ('machine', 'volume')),
+    disk       TEXT NOT NULL,
+    name       TEXT NOT NULL,
+    layer      TEXT NOT NULL REFERENCES layer (file) ON DELETE RESTRICT,
+    image      TEXT,                      -- of a machine's disk: what it began as
+    version    INTEGER NOT NULL,
+    created_ms INTEGER NOT NULL,
+    PRIMARY KEY (disk_kind, disk, name),
+    FOREIGN KEY (image, version) REFERENCES version (image, number) ON DELETE RESTRICT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX snapshot_layer ON snapshot (layer);
+CREATE INDEX snapshot_version ON snapshot (image, version);
 
 CREATE TABLE volume_initiator (
     volume    TEXT NOT NULL REFERENCES volume (name) ON DELETE CASCADE,

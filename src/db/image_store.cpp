@@ -7,20 +7,12 @@ namespace rootstock::db {
 namespace {
 
 std::string_view kind_name(images::OverlayKind kind) { return kind == images::OverlayKind::persistent ? "persistent" : "reset"; }
-
-std::optional<images::OverlayKind> parse_kind(std::string_view name) {
-    for (const auto kind : {images::OverlayKind::persistent, images::OverlayKind::reset}) {
-        if (name == kind_name(kind)) {
-            return kind;
-        }
-    }
-    return std::nullopt;
-}
-
 std::string_view kind_name(images::VolumeKind kind) { return kind == images::VolumeKind::disk ? "disk" : "volatile"; }
+std::string_view kind_name(images::DiskKind kind) { return kind == images::DiskKind::machine ? "machine" : "volume"; }
 
-std::optional<images::VolumeKind> parse_volume_kind(std::string_view name) {
-    for (const auto kind : {images::VolumeKind::disk, images::VolumeKind::memory_only}) {
+/// The one of both kinds that is called `name`.
+template <class Kind> std::optional<Kind> parse_kind(std::string_view name) {
+    for (const auto kind : {Kind{0}, Kind{1}}) {
         if (name == kind_name(kind)) {
             return kind;
         }
@@ -30,15 +22,76 @@ std::optional<images::VolumeKind> parse_volume_kind(std::string_view name) {
 
 std::int64_t signed_size(std::uint64_t size_bytes) { return static_cast<std::int64_t>(size_bytes); }
 
+/// A column that names something or nothing.
+std::optional<std::string> or_null(const std::string& name) { return name.empty() ? std::nullopt : std::optional(name); }
+
+images::MasterIdentity identity_at(Row& row, int column) {
+    return {row.parsed(column, Guid::parse), row.integer<std::uint64_t>(column + 1), row.integer<std::uint64_t>(column + 2)};
+}
+
+Result<void> write_layer(Connection& connection, const images::LayerRow& layer) {
+    return connection.run("INSERT INTO layer (file, parent, origin, data_write_guid, virtual_size, file_size, created_ms) "
+                          "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (file) DO UPDATE SET parent = ?2, origin = ?3, "
+                          "data_write_guid = ?4, virtual_size = ?5, file_size = ?6, created_ms = ?7",
+                          layer.file, or_null(layer.parent), layer.origin, layer.identity.data_write_guid.text(),
+                          signed_size(layer.identity.virtual_size), signed_size(layer.identity.file_size), unix_ms(layer.created));
+}
+
+Result<void> write_version(Connection& connection, const images::ImageVersion& version) {
+    const auto number = std::int64_t{version.number};
+    const auto added = connection.run("INSERT INTO image (name, current) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET current = ?2",
+                                      version.image, number);
+    return added ? connection.run("INSERT INTO version (image, number, file, created_ms) VALUES (?1, ?2, ?3, ?4)", version.image, number,
+                                  version.file, unix_ms(version.created))
+                 : added;
+}
+
+Result<void> write_overlay(Connection& connection, const images::OverlayRow& overlay) {
+    return connection.run("INSERT INTO overlay (machine, image, version, kind, file, created_ms, layer, restore) "
+                          "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (machine) DO UPDATE SET image = ?2, version = ?3, kind = ?4, "
+                          "file = ?5, created_ms = ?6, layer = ?7, restore = ?8",
+                          overlay.machine, overlay.image, std::int64_t{overlay.version}, kind_name(overlay.kind), overlay.file,
+                          unix_ms(overlay.created), overlay.layer, overlay.restore);
+}
+
+Result<void> write_snapshot(Connection& connection, const images::SnapshotRow& snapshot) {
+    return connection.run("INSERT INTO snapshot (disk_kind, disk, name, layer, image, version, created_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                          kind_name(snapshot.disk.kind), snapshot.disk.name, snapshot.name, snapshot.layer, or_null(snapshot.image),
+                          std::int64_t{snapshot.version}, unix_ms(snapshot.created));
+}
+
+Result<void> delete_snapshot(Connection& connection, const images::SnapshotRow& snapshot) {
+    return connection.run("DELETE FROM snapshot WHERE disk_kind = ?1 AND disk = ?2 AND name = ?3", kind_name(snapshot.disk.kind),
+                          snapshot.disk.name, snapshot.name);
+}
+
+/// Does `work` for each, up to the first failure.
+template <class Rows, class Work> Result<void> for_all(Connection& connection, const Rows& rows, Work work) {
+    for (const auto& row : rows) {
+        if (Result<void> done = work(connection, row); !done) {
+            return done;
+        }
+    }
+    return {};
+}
+
+/// Deletes the rows of `table` whose key is one of `names`.
+Result<void> delete_named(Connection& connection, const std::string& table, const std::string& key, const std::vector<std::string>& names) {
+    return for_all(connection, names, [&](Connection& on, const std::string& name) {
+        return on.run("DELETE FROM " + table + " WHERE " + key + " = ?1", name);
+    });
+}
+
 Result<void> write_volume(Connection& connection, const images::VolumeRow& volume) {
     const images::VolumeOptions& options = volume.options;
     auto written = connection.run("INSERT INTO volume (name, size_bytes, file, created_ms, chap_user, chap_secret, mutual_chap_user, "
-                                  "mutual_chap_secret, kind, block_size, read_only) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) "
+                                  "mutual_chap_secret, kind, block_size, read_only, layer) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) "
                                   "ON CONFLICT (name) DO UPDATE SET size_bytes = ?2, file = ?3, created_ms = ?4, chap_user = ?5, "
-                                  "chap_secret = ?6, mutual_chap_user = ?7, mutual_chap_secret = ?8, kind = ?9, block_size = ?10, read_only = ?11",
+                                  "chap_secret = ?6, mutual_chap_user = ?7, mutual_chap_secret = ?8, kind = ?9, block_size = ?10, read_only = ?11, "
+                                  "layer = ?12",
                                   volume.name, signed_size(volume.size_bytes), volume.file, unix_ms(volume.created), options.chap.user,
                                   options.chap.secret, options.mutual_chap.user, options.mutual_chap.secret, kind_name(options.kind),
-                                  std::int64_t{options.block_size}, std::int64_t{options.read_only ? 1 : 0});
+                                  std::int64_t{options.block_size}, std::int64_t{options.read_only ? 1 : 0}, or_null(volume.layer));
     if (written) {
         written = connection.run("DELETE FROM volume_initiator WHERE volume = ?1", volume.name);
     }
@@ -59,7 +112,7 @@ Result<std::vector<std::string>> load_initiators(Connection& connection, const s
 
 Result<std::vector<images::VolumeRow>> load_volumes(Connection& connection) {
     auto volumes = collect(connection.query("SELECT name, size_bytes, file, created_ms, chap_user, chap_secret, mutual_chap_user, "
-                                            "mutual_chap_secret, kind, block_size, read_only FROM volume ORDER BY name"),
+                                            "mutual_chap_secret, kind, block_size, read_only, layer FROM volume ORDER BY name"),
                            "volume", [](Row& row) {
                                images::VolumeRow volume;
                                volume.name = row.text(0);
@@ -68,9 +121,10 @@ Result<std::vector<images::VolumeRow>> load_volumes(Connection& connection) {
                                volume.created = row.time(3);
                                volume.options.chap = {row.text(4), row.text(5)};
                                volume.options.mutual_chap = {row.text(6), row.text(7)};
-                               volume.options.kind = row.parsed(8, parse_volume_kind);
+                               volume.options.kind = row.parsed(8, parse_kind<images::VolumeKind>);
                                volume.options.block_size = row.integer<std::uint32_t>(9);
                                volume.options.read_only = row.integer(10) != 0;
+                               volume.layer = row.text(11);
                                return volume;
                            });
     if (!volumes) {
@@ -88,82 +142,64 @@ Result<std::vector<images::VolumeRow>> load_volumes(Connection& connection) {
 
 } // namespace
 
-Result<std::vector<images::ImageVersion>> ImageStore::versions() {
+Result<std::vector<images::LayerRow>> ImageStore::layers() {
     return writer_.run([](Connection& connection) {
-        return collect(connection.query("SELECT v.image, v.number, v.file, v.data_write_guid, v.virtual_size, v.file_size, v.created_ms, "
-                                        "v.number = i.current FROM version v JOIN image i ON i.name = v.image ORDER BY v.image, v.number"),
-                       "version", [](Row& row) {
-                           images::ImageVersion version;
-                           version.image = row.text(0);
-                           version.number = row.integer<std::uint32_t>(1);
-                           version.file = row.text(2);
-                           version.identity.data_write_guid = row.parsed(3, Guid::parse);
-                           version.identity.virtual_size = row.integer<std::uint64_t>(4);
-                           version.identity.file_size = row.integer<std::uint64_t>(5);
-                           version.created = row.time(6);
-                           version.current = row.integer(7) != 0;
-                           return version;
+        return collect(connection.query("SELECT file, parent, origin, data_write_guid, virtual_size, file_size, created_ms FROM layer ORDER BY file"),
+                       "layer", [](Row& row) {
+                           return images::LayerRow{row.text(0), row.text(1), row.text(2), identity_at(row, 3), row.time(6)};
                        });
     });
 }
 
-Result<void> ImageStore::add_version(const images::ImageVersion& version) {
-    return writer_.run([&version](Connection& connection) -> Result<void> {
-        const auto number = std::int64_t{version.number};
-        auto added = connection.run("INSERT INTO image (name, current) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET current = ?2",
-                                    version.image, number);
-        if (added) {
-            added = connection.run("INSERT INTO version (image, number, file, data_write_guid, virtual_size, file_size, created_ms) "
-                                   "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                                   version.image, number, version.file, version.identity.data_write_guid.text(),
-                                   signed_size(version.identity.virtual_size), signed_size(version.identity.file_size),
-                                   unix_ms(version.created));
-        }
-        return added;
+Result<std::vector<images::ImageVersion>> ImageStore::versions() {
+    return writer_.run([](Connection& connection) {
+        return collect(connection.query("SELECT v.image, v.number, v.file, l.data_write_guid, l.virtual_size, l.file_size, v.created_ms, "
+                                        "v.number = i.current FROM version v JOIN image i ON i.name = v.image JOIN layer l ON l.file = v.file "
+                                        "ORDER BY v.image, v.number"),
+                       "version", [](Row& row) {
+                           return images::ImageVersion{row.text(0),         row.integer<std::uint32_t>(1), row.text(2),
+                                                       identity_at(row, 3), row.time(6),                   row.integer(7) != 0};
+                       });
     });
-}
-
-Result<void> ImageStore::remove_image(const std::string& image) {
-    return writer_.run([&image](Connection& connection) { return connection.run("DELETE FROM image WHERE name = ?1", image); });
 }
 
 Result<std::vector<images::OverlayRow>> ImageStore::overlays() {
     return writer_.run([](Connection& connection) {
-        return collect(connection.query("SELECT machine, image, version, kind, file, created_ms FROM overlay ORDER BY machine"), "overlay",
-                       [](Row& row) {
-                           images::OverlayRow overlay;
-                           overlay.machine = row.text(0);
-                           overlay.image = row.text(1);
-                           overlay.version = row.integer<std::uint32_t>(2);
-                           overlay.kind = row.parsed(3, parse_kind);
-                           overlay.file = row.text(4);
-                           overlay.created = row.time(5);
-                           return overlay;
+        return collect(connection.query("SELECT machine, image, version, kind, file, created_ms, layer, restore FROM overlay ORDER BY machine"),
+                       "overlay", [](Row& row) {
+                           return images::OverlayRow{row.text(0), row.text(1), row.integer<std::uint32_t>(2), row.parsed(3, parse_kind<images::OverlayKind>),
+                                                     row.text(4), row.time(5), row.text(6), row.text(7)};
                        });
     });
 }
 
-Result<void> ImageStore::put_overlay(const images::OverlayRow& overlay) {
-    return writer_.run([&overlay](Connection& connection) {
-        return connection.run("INSERT INTO overlay (machine, image, version, kind, file, created_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6) "
-                              "ON CONFLICT (machine) DO UPDATE SET image = ?2, version = ?3, kind = ?4, file = ?5, created_ms = ?6",
-                              overlay.machine, overlay.image, std::int64_t{overlay.version}, kind_name(overlay.kind), overlay.file,
-                              unix_ms(overlay.created));
+Result<std::vector<images::VolumeRow>> ImageStore::volumes() { return writer_.run(load_volumes); }
+
+Result<std::vector<images::SnapshotRow>> ImageStore::snapshots() {
+    return writer_.run([](Connection& connection) {
+        return collect(connection.query("SELECT disk_kind, disk, name, layer, image, version, created_ms FROM snapshot "
+                                        "ORDER BY disk_kind, disk, created_ms, name"),
+                       "snapshot", [](Row& row) {
+                           return images::SnapshotRow{{row.parsed(0, parse_kind<images::DiskKind>), row.text(1)}, row.text(2), row.text(3), row.text(4),
+                                                      row.integer<std::uint32_t>(5), row.time(6)};
+                       });
     });
 }
 
-Result<void> ImageStore::remove_overlay(const std::string& machine) {
-    return writer_.run([&machine](Connection& connection) { return connection.run("DELETE FROM overlay WHERE machine = ?1", machine); });
-}
-
-Result<std::vector<images::VolumeRow>> ImageStore::volumes() { return writer_.run(load_volumes); }
-
-Result<void> ImageStore::put_volume(const images::VolumeRow& volume) {
-    return writer_.run([&volume](Connection& connection) { return write_volume(connection, volume); });
-}
-
-Result<void> ImageStore::remove_volume(const std::string& name) {
-    return writer_.run([&name](Connection& connection) { return connection.run("DELETE FROM volume WHERE name = ?1", name); });
+/// What is new in front of what names it, and what goes behind it.
+Result<void> ImageStore::apply(const images::CatalogueChange& change) {
+    return writer_.run([&change](Connection& connection) {
+        Result<void> done = for_all(connection, change.put_layers, write_layer);
+        done = done ? for_all(connection, change.add_versions, write_version) : done;
+        done = done ? for_all(connection, change.put_overlays, write_overlay) : done;
+        done = done ? for_all(connection, change.put_volumes, write_volume) : done;
+        done = done ? for_all(connection, change.put_snapshots, write_snapshot) : done;
+        done = done ? for_all(connection, change.remove_snapshots, delete_snapshot) : done;
+        done = done ? delete_named(connection, "overlay", "machine", change.remove_overlays) : done;
+        done = done ? delete_named(connection, "volume", "name", change.remove_volumes) : done;
+        done = done ? delete_named(connection, "image", "name", change.remove_images) : done;
+        return done ? delete_named(connection, "layer", "file", change.remove_layers) : done;
+    });
 }
 
 } // namespace rootstock::db

@@ -1,8 +1,10 @@
-// DirectoryStore: the Store over a data directory, a Catalogue and the formats of this folder. store_images.cpp: images and masters;
-// store_disks.cpp: machines' disks; store_volumes.cpp: volumes; store_hold.cpp: disks that are lent out; store.cpp: opening and closing.
+// DirectoryStore: the Store over a data directory, a Catalogue and the formats of this folder. store_images.cpp: images; store_layers.cpp: layers and
+// masters; store_publish.cpp: new versions from machines' disks; store_disks.cpp: machines' disks; store_volumes.cpp: volumes; store_hold.cpp: disks that
+// are lent out; store.cpp: opening and closing.
 #pragma once
 
 #include "block/memory_device.hpp"
+#include "images/layer_tree.hpp"
 #include "images/store.hpp"
 #include "images/store_layout.hpp"
 
@@ -20,11 +22,15 @@ class DirectoryStore final : public Store {
     DirectoryStore(FileSystem& files, StoreLayout layout, std::unique_ptr<File> lock, Catalogue& catalogue, Log& log, const Clock& clock,
                    std::uint64_t memory_bytes)
         : files_(files), layout_(std::move(layout)), lock_(std::move(lock)), catalogue_(catalogue), log_(log), clock_(clock),
-          memory_(std::make_shared<block::MemoryBudget>(memory_bytes)) {}
+          memory_(std::make_shared<block::MemoryBudget>(memory_bytes)), open_files_(files) {}
+
+    /// Ends what a crash left half done; before anything else.
+    [[nodiscard]] Result<void> recover();
 
     Result<ImageVersion> import(const ImportSource& source, const std::string& name, const ProgressCallback& progress) override;
     Result<std::vector<ImageInfo>> images() override;
     Result<void> remove_image(const std::string& name) override;
+    Result<ImageVersion> publish(const std::string& machine, const std::string& image, AfterPublish after) override;
 
     Result<std::shared_ptr<Overlay>> open_machine_disk(const std::string& machine, const std::string& image, OverlayKind kind) override;
     Result<void> close_machine_disk(const std::string& machine) override { return close_slot("machine/" + machine); }
@@ -61,10 +67,20 @@ class DirectoryStore final : public Store {
     [[nodiscard]] static Result<void> check_not_held(const Slot& slot, const std::string& machine);
     Result<std::optional<OverlayRow>> overlay_of(const std::string& machine);
     Result<VolumeRow> volume_named(const std::string& name);
-    Result<std::vector<std::string>> machines_on(const std::string& image);
     Result<ImageVersion> current_version(const std::string& image);
-    Result<std::shared_ptr<Master>> master_of(const std::string& image, std::uint32_t number);
-    Error unusable_master(const ImageVersion& version, const Error& why);
+    Result<ImageVersion> new_version(const std::string& image);
+
+    Result<std::shared_ptr<Master>> master_on(const std::string& layer);
+    [[nodiscard]] std::vector<LayerPlace> places_of(const std::vector<LayerRow>& chain) const;
+    Error unusable_layer(const LayerTree& tree, const std::string& layer, const Error& why);
+    Result<void> remove_rows(CatalogueChange change, std::vector<std::string> files);
+    Result<void> settle(LayerRow layer);
+
+    Result<std::string> free_overlay_file(const std::string& machine);
+    Result<LayerRow> overlay_as_layer(const OverlayRow& row, Slot& slot);
+    Result<void> make_child(const std::string& file, const LayerRow& parent);
+    Result<OverlayRow> idle_persistent_overlay(const std::string& machine, const Slot& slot);
+    Result<void> close_cleanly(const OverlayRow& row, Slot& slot);
 
     Result<std::shared_ptr<Overlay>> open_existing(const OverlayRow& row);
     Result<std::shared_ptr<Overlay>> open_reset(const OverlayRow& row, std::shared_ptr<Master> master);
@@ -80,10 +96,11 @@ class DirectoryStore final : public Store {
     Log& log_;
     const Clock& clock_;
     const std::shared_ptr<block::MemoryBudget> memory_; // of all volatile volumes
+    LayerFiles open_files_;
     std::mutex mutex_; // slots_, masters_
     std::map<std::string, std::shared_ptr<Slot>> slots_;          // "machine/NAME", "volume/NAME", "image/NAME"
-    std::map<std::string, std::shared_ptr<Master>> masters_;      // by file
-    std::shared_mutex dependence_; // shared: an overlay comes to depend on an image; exclusive: an image goes
+    std::map<std::string, std::shared_ptr<Master>> masters_;      // by layer
+    std::shared_mutex dependence_; // shared: something comes to depend on a layer; exclusive: layers go. Taken after a slot's mutex
 };
 
 } // namespace rootstock::images

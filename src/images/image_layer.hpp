@@ -6,6 +6,8 @@
 #include "images/pieces.hpp"
 #include "images/probe.hpp"
 
+#include <span>
+
 namespace rootstock::images {
 
 /// What a differencing disk knows of its parent.
@@ -41,5 +43,18 @@ class ImageLayer {
 
 /// Opens one file by its contents. A format that is not read natively is an error (errc::not_supported).
 [[nodiscard]] Result<std::unique_ptr<ImageLayer>> open_image_layer(FileSystem& files, const std::string& path);
+
+/// Whether `parent`, the file at `path`, is the disk that the one at `child_path` was made on.
+[[nodiscard]] Result<void> check_is_parent(const std::string& child_path, const LayerFacts& child, const std::string& path, const LayerFacts& parent);
+
+using ImageLayers = std::span<const std::unique_ptr<ImageLayer>>; // a disk's own first, then what each stands on
+
+/// A piece of a disk and the layer that has it. Its source is `parent` where none of the layers says anything about it.
+struct ChainPiece {
+    std::size_t layer = 0; // of an own piece
+    Piece piece;
+};
+/// Where the bytes at `offset` lie, for at most `length`; the range is within the first layer's disk.
+[[nodiscard]] Result<ChainPiece> locate_in_chain(ImageLayers layers, std::uint64_t offset, std::uint64_t length);
 
 } // namespace rootstock::images

@@ -22,8 +22,9 @@ Error no_parent(const std::string& child, const std::vector<std::string>& candid
                           "); put the parent beside it");
 }
 
-/// Whether `parent` is the disk that `child` was made on.
-Result<void> check_parent(const std::string& child_path, const LayerFacts& child, const std::string& path, const LayerFacts& parent) {
+} // namespace
+
+Result<void> check_is_parent(const std::string& child_path, const LayerFacts& child, const std::string& path, const LayerFacts& parent) {
     const ParentLink& link = *child.parent;
     if (parent.format != child.format) {
         return bad_parent(child_path, path,
@@ -39,7 +40,25 @@ Result<void> check_parent(const std::string& child_path, const LayerFacts& child
     return {};
 }
 
-} // namespace
+Result<ChainPiece> locate_in_chain(ImageLayers layers, std::uint64_t offset, std::uint64_t length) {
+    ChainPiece found{0, {PieceSource::parent, offset, length, 0}};
+    for (std::size_t at = 0; at < layers.size(); ++at) {
+        const std::uint64_t size = layers[at]->facts().size_bytes;
+        if (offset >= size) { // a child may be larger than its parent
+            found.piece.source = PieceSource::zeros;
+            return found;
+        }
+        auto piece = layers[at]->locate(offset, std::min(found.piece.length, size - offset));
+        if (!piece) {
+            return piece.error();
+        }
+        found = {at, *piece};
+        if (piece->source != PieceSource::parent) {
+            break;
+        }
+    }
+    return found;
+}
 
 Result<std::unique_ptr<ImageLayer>> open_image_layer(FileSystem& files, const std::string& path) {
     auto file = files.open(path, OpenMode::read_only);
@@ -104,7 +123,7 @@ Result<void> ImageReader::add_parent(FileSystem& files) {
             continue;
         }
         auto layer = open_image_layer(files, candidate);
-        const auto sound = layer ? check_parent(child, facts, candidate, (*layer)->facts()) : Result<void>(layer.error());
+        const auto sound = layer ? check_is_parent(child, facts, candidate, (*layer)->facts()) : Result<void>(layer.error());
         if (sound) {
             return add(std::move(*layer));
         }
@@ -114,23 +133,11 @@ Result<void> ImageReader::add_parent(FileSystem& files) {
 }
 
 Result<ImageReader::Found> ImageReader::find(std::uint64_t offset, std::uint64_t length) {
-    Found found{nullptr, {PieceSource::zeros, offset, length, 0}};
-    for (const std::unique_ptr<ImageLayer>& layer : layers_) {
-        const std::uint64_t size = layer->facts().size_bytes;
-        if (offset >= size) { // a child may be larger than its parent
-            return Found{nullptr, {PieceSource::zeros, offset, found.piece.length, 0}};
-        }
-        auto piece = layer->locate(offset, std::min(found.piece.length, size - offset));
-        if (!piece) {
-            return piece.error();
-        }
-        found.piece = *piece;
-        if (piece->source != PieceSource::parent) {
-            found.layer = piece->source == PieceSource::own ? layer.get() : nullptr;
-            return found;
-        }
+    const auto found = locate_in_chain(layers_, offset, length);
+    if (!found) {
+        return found.error();
     }
-    return found;
+    return Found{found->piece.source == PieceSource::own ? layers_[found->layer].get() : nullptr, found->piece};
 }
 
 Result<ImageReader::Extent> ImageReader::extent(std::uint64_t offset, std::uint64_t length) {

@@ -1,66 +1,43 @@
 #include "images/master.hpp"
 
-#include "core/text.hpp"
+#include "core/checked.hpp"
+#include "images/limits.hpp"
 #include "images/master_extents.hpp"
-
-#include <atomic>
 
 namespace rootstock::images {
 namespace {
 
 using block::Geometry;
 using block::IoError;
-using block::Miss;
 using block::ReadSink;
 using block::TryRead;
 using block::TryStatus;
 using block::TryWrite;
 
-constexpr std::uint64_t chunk_size = std::uint64_t{2} << 20U; // of the file; what one load brings in
-
-/// One bit a chunk of the file: known to be in memory. Any thread sets and asks; refresh() clears.
-class ChunkBits {
-  public:
-    explicit ChunkBits(std::uint64_t count) : words_((count + 63) / 64) {}
-
-    [[nodiscard]] bool test(std::uint64_t chunk) const { return (words_[chunk / 64].load(std::memory_order_relaxed) & bit(chunk)) != 0; }
-    void set(std::uint64_t chunk) { words_[chunk / 64].fetch_or(bit(chunk), std::memory_order_relaxed); }
-    void clear(std::uint64_t chunk) { words_[chunk / 64].fetch_and(~bit(chunk), std::memory_order_relaxed); }
-
-  private:
-    static std::uint64_t bit(std::uint64_t chunk) { return std::uint64_t{1} << (chunk % 64); }
-    std::vector<std::atomic<std::uint64_t>> words_;
-};
-
-/// What a master is made of once its file has been checked.
+/// What a master is made of once its files have been checked.
 struct MasterParts {
-    std::unique_ptr<File> file;
-    std::unique_ptr<Mapping> mapping;
+    std::vector<std::shared_ptr<LayerFile>> files;
     MasterExtents extents;
-    MasterIdentity identity;
     Geometry geometry;
-    File::Stamp stamp;
 };
 
-class VhdxMaster final : public Master, public block::Loader, public std::enable_shared_from_this<VhdxMaster> {
+class VhdxMaster final : public Master {
   public:
-    explicit VhdxMaster(MasterParts parts)
-        : parts_(std::move(parts)), mapped_(parts_.mapping->bytes()), chunk_count_(div_up(parts_.identity.file_size, chunk_size)),
-          resident_(chunk_count_) {}
+    explicit VhdxMaster(MasterParts parts) : parts_(std::move(parts)) {}
 
-    const MasterIdentity& identity() const override { return parts_.identity; }
-    const std::string& path() const override { return parts_.file->path(); }
+    const MasterIdentity& identity() const override { return parts_.files.front()->identity(); }
+    const std::string& path() const override { return parts_.files.front()->path(); }
     Geometry geometry() const override { return parts_.geometry; }
 
     TryRead try_read(std::uint64_t offset, std::size_t length, bool mapping_allowed, ReadSink& sink) override {
         if (auto refused = refusal(offset, length)) {
-            return failed(*refused);
+            return {TryStatus::failed, *refused, {}};
         }
         while (length != 0) {
             const auto piece = parts_.extents.at(offset, length);
             if (!piece.file_offset) {
                 sink.zeros(piece.length);
-            } else if (auto read = mapping_allowed ? try_map(*piece.file_offset, piece.length, sink) : try_copy(*piece.file_offset, piece.length, sink);
+            } else if (auto read = parts_.files[piece.file]->try_read(*piece.file_offset, piece.length, mapping_allowed, sink);
                        read.status != TryStatus::done) {
                 return read;
             }
@@ -79,8 +56,8 @@ class VhdxMaster final : public Master, public block::Loader, public std::enable
             const MutableBytes target = out.first(piece.length);
             if (!piece.file_offset) {
                 std::memset(target.data(), 0, target.size());
-            } else if (!parts_.file->read_at(*piece.file_offset, target)) {
-                return IoError::medium;
+            } else if (auto read = parts_.files[piece.file]->read(*piece.file_offset, target); !read) {
+                return read;
             }
             out = out.subspan(piece.length);
             offset += piece.length;
@@ -98,31 +75,15 @@ class VhdxMaster final : public Master, public block::Loader, public std::enable
         return {piece.length, piece.file_offset.has_value()};
     }
 
-    Result<void, IoError> load(std::uint64_t chunk) override {
-        if (chunk >= chunk_count_ || !is_unchanged()) {
-            return IoError::gone;
-        }
-        if (!parts_.mapping->populate(chunk * chunk_size, chunk_bytes(chunk))) {
-            return IoError::medium;
-        }
-        resident_.set(chunk);
-        return {};
-    }
-
     void refresh() override {
-        if (!is_unchanged()) {
-            return;
-        }
-        for (std::uint64_t chunk = 0; chunk < chunk_count_; ++chunk) {
-            if (resident_.test(chunk) && !parts_.mapping->resident(chunk * chunk_size, chunk_bytes(chunk))) {
-                resident_.clear(chunk);
+        for (const std::shared_ptr<LayerFile>& file : parts_.files) {
+            if (!file->refresh()) {
+                changed_.store(true, std::memory_order_relaxed);
             }
         }
     }
 
   private:
-    static TryRead failed(IoError error) { return {TryStatus::failed, error, {}}; }
-
     [[nodiscard]] std::optional<IoError> refusal(std::uint64_t offset, std::size_t length) const {
         if (changed_.load(std::memory_order_relaxed)) {
             return IoError::gone;
@@ -130,138 +91,79 @@ class VhdxMaster final : public Master, public block::Loader, public std::enable
         return range_fits(offset, length, parts_.geometry.size_bytes) ? std::nullopt : std::optional(IoError::out_of_range);
     }
 
-    /// A master never changes: a file that did is not the one that was checked, and once noticed it stays refused.
-    bool is_unchanged() {
-        const auto now = parts_.file->stamp();
-        if (!now || *now != parts_.stamp) {
-            changed_.store(true, std::memory_order_relaxed);
-        }
-        return !changed_.load(std::memory_order_relaxed);
-    }
-
-    [[nodiscard]] std::size_t chunk_bytes(std::uint64_t chunk) const {
-        return std::min(chunk_size, parts_.identity.file_size - chunk * chunk_size);
-    }
-
-    /// The first chunk under the range that is not known to be in memory.
-    [[nodiscard]] std::optional<std::uint64_t> missing_chunk(std::uint64_t file_offset, std::uint64_t length) const {
-        for (std::uint64_t chunk = file_offset / chunk_size; chunk <= (file_offset + length - 1) / chunk_size; ++chunk) {
-            if (!resident_.test(chunk)) {
-                return chunk;
-            }
-        }
-        return std::nullopt;
-    }
-
-    TryRead try_map(std::uint64_t file_offset, std::uint64_t length, ReadSink& sink) {
-        if (const auto chunk = missing_chunk(file_offset, length)) {
-            return {TryStatus::would_block, {}, Miss{shared_from_this(), *chunk}};
-        }
-        sink.mapped(mapped_.subspan(file_offset, length));
-        return {};
-    }
-
-    /// Where the bits say that all is in memory and the kernel says that it would wait all the same (evicted a moment ago, or a file system that
-    /// cannot tell), the answer is a plain read off the shard: loading again could go on for ever.
-    TryRead try_copy(std::uint64_t file_offset, std::uint64_t length, ReadSink& sink) {
-        const auto read = parts_.file->try_read_at(file_offset, sink.buffer(length));
-        if (!read) {
-            return failed(IoError::medium);
-        }
-        if (*read) {
-            return {};
-        }
-        const auto chunk = missing_chunk(file_offset, length);
-        return {TryStatus::would_block, {}, chunk ? Miss{shared_from_this(), *chunk} : Miss{}};
-    }
-
     MasterParts parts_;
-    Bytes mapped_;
-    std::uint64_t chunk_count_;
-    ChunkBits resident_;
-    std::atomic<bool> changed_{false};
+    std::atomic<bool> changed_{false}; // one of the files
 };
 
-Error not_as_imported(const std::string& path, const std::string& difference) {
-    return make_error(std::errc::invalid_argument, path + " is not the file that was imported: " + difference +
-                                                       "; put the original file back, or import the image again under another name");
-}
-
-Result<void> check_identity(const std::string& path, const MasterIdentity& found, const MasterIdentity& expected) {
-    const auto sizes = [](std::uint64_t now, std::uint64_t before) {
-        return std::to_string(now) + " bytes, it had " + std::to_string(before);
-    };
-    if (found.file_size != expected.file_size) {
-        return not_as_imported(path, "it has " + sizes(found.file_size, expected.file_size));
-    }
-    if (found.virtual_size != expected.virtual_size) {
-        return not_as_imported(path, "its disk has " + sizes(found.virtual_size, expected.virtual_size));
-    }
-    if (found.data_write_guid != expected.data_write_guid) {
-        return not_as_imported(path, "its contents were changed (DataWriteGuid " + found.data_write_guid.text() + ", it was " +
-                                         expected.data_write_guid.text() + ")");
-    }
-    return {};
-}
-
-Error has_parent_failure(const std::string& path, const VhdxParentLocator& parent) {
-    const std::string name = parent.find("relative_path").value_or(parent.find("absolute_win32_path").value_or("another disk"));
+Error has_parent_failure(const std::string& path, const ParentLink& parent) {
+    const std::string name = parent.paths.empty() ? "another disk" : parent.paths.front();
     return make_error(std::errc::not_supported, path + " is a differencing disk over " + name +
                                                     " and cannot be a master; merge it with its parent first (Hyper-V: Convert-VHD)");
 }
 
-Result<MasterExtents> read_extents(File& file, const VhdxImage& image) {
-    const auto bat = read_bat(file, image);
-    if (!bat) {
-        return bat.error();
+Error swapped(const std::string& path) {
+    return make_error(std::errc::device_or_resource_busy, path + " was changed while it was opened; stop what writes to it");
+}
+
+/// The next file of the chain, as what its maps are read from and as what is kept open. Both must be one file.
+Result<void> add_layer(LayerFiles& files, const LayerPlace& place, MasterParts& parts, std::vector<std::unique_ptr<ImageLayer>>& layers) {
+    auto file = files.get(place);
+    if (!file) {
+        return file.error();
     }
-    auto extents = MasterExtents::flatten(*bat, image);
-    if (!extents) {
-        return vhdx_failure(file.path(), extents.error());
+    auto layer = open_image_layer(files.file_system(), place.path);
+    if (!layer) {
+        return layer.error();
     }
-    return std::move(*extents);
+    const auto stamp = (*layer)->file().stamp();
+    if (!stamp || *stamp != (*file)->stamp()) {
+        return stamp ? swapped(place.path) : stamp.error();
+    }
+    if (!layers.empty()) {
+        const std::string& child = parts.files.back()->path();
+        if (!layers.back()->facts().parent) {
+            return make_error(std::errc::invalid_argument, child + " is a disk of its own and does not stand on " + place.path);
+        }
+        if (auto sound = check_is_parent(child, layers.back()->facts(), place.path, (*layer)->facts()); !sound) {
+            return sound;
+        }
+    }
+    parts.files.push_back(std::move(*file));
+    layers.push_back(std::move(*layer));
+    return {};
 }
 
 } // namespace
 
-Result<std::shared_ptr<Master>> open_master(FileSystem& files, const std::string& path, const std::optional<MasterIdentity>& expected) {
+Result<std::shared_ptr<Master>> open_master(LayerFiles& files, std::span<const LayerPlace> chain) {
+    if (chain.size() > limits::chain_depth) {
+        return make_error(std::errc::not_supported, chain.front().path + " stands on a chain of more than " + std::to_string(limits::chain_depth) +
+                                                        " files; flatten it first");
+    }
     MasterParts parts;
-    auto file = files.open(path, OpenMode::read_only);
-    if (!file) {
-        return file.error();
-    }
-    parts.file = std::move(*file);
-    const auto stamp = parts.file->stamp();
-    if (!stamp) {
-        return stamp.error();
-    }
-    parts.stamp = *stamp;
-    const auto image = open_vhdx_read_only(*parts.file);
-    if (!image) {
-        return image.error();
-    }
-    const VhdxMetadata& metadata = image->metadata;
-    parts.identity = {image->current.header.data_write_guid, metadata.virtual_disk_size, image->file_size};
-    if (expected) {
-        if (auto same = check_identity(path, parts.identity, *expected); !same) {
-            return same.error();
+    std::vector<std::unique_ptr<ImageLayer>> layers;
+    for (const LayerPlace& place : chain) {
+        if (auto added = add_layer(files, place, parts, layers); !added) {
+            return added.error();
         }
     }
-    if (metadata.parent) {
-        return has_parent_failure(path, *metadata.parent);
+    if (const auto& parent = layers.back()->facts().parent) {
+        return has_parent_failure(chain.back().path, *parent);
     }
-    auto extents = read_extents(*parts.file, *image);
+    auto extents = MasterExtents::flatten(layers);
     if (!extents) {
         return extents.error();
     }
     parts.extents = std::move(*extents);
-    auto mapping = parts.file->map_read_only();
-    if (!mapping) {
-        return mapping.error();
-    }
-    parts.mapping = std::move(*mapping);
-    parts.geometry = {metadata.virtual_disk_size, metadata.logical_sector_size, metadata.physical_sector_size, 0, true};
+    const LayerFacts& facts = layers.front()->facts();
+    parts.geometry = {facts.size_bytes, facts.logical_sector_size, facts.physical_sector_size, 0, true};
     return std::shared_ptr<Master>(std::make_shared<VhdxMaster>(std::move(parts)));
+}
+
+Result<std::shared_ptr<Master>> open_master(FileSystem& files, const std::string& path, const std::optional<MasterIdentity>& expected) {
+    LayerFiles alone(files);
+    const LayerPlace place{path, expected};
+    return open_master(alone, {&place, 1});
 }
 
 } // namespace rootstock::images

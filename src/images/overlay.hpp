@@ -25,8 +25,21 @@ class Overlay : public block::BlockDevice {
     }
 };
 
-/// New, empty differencing VHDX over `master` (parent locator: relative, absolute; parent_linkage = its DataWriteGuid). Durable when it returns.
-[[nodiscard]] Result<void> create_persistent_overlay(FileSystem& files, const std::string& path, const Master& master);
+/// What a child is made on: the file that it will find, and the disk in it.
+struct ParentDisk {
+    std::string path;
+    Guid data_write_guid;
+    block::Geometry geometry;
+};
+[[nodiscard]] inline ParentDisk parent_disk(const Master& master) { return {master.path(), master.identity().data_write_guid, master.geometry()}; }
+
+/// New, empty differencing VHDX over `parent` (parent locator: relative, absolute; parent_linkage = its DataWriteGuid). Durable when it returns.
+/// `growth_bytes`: it may grow to that size.
+[[nodiscard]] Result<void> create_persistent_overlay(FileSystem& files, const std::string& path, const ParentDisk& parent,
+                                                     std::uint64_t growth_bytes = 0);
+[[nodiscard]] inline Result<void> create_persistent_overlay(FileSystem& files, const std::string& path, const Master& master) {
+    return create_persistent_overlay(files, path, parent_disk(master));
+}
 [[nodiscard]] Result<std::shared_ptr<Overlay>> open_persistent_overlay(FileSystem& files, const std::string& path,
                                                                        std::shared_ptr<Master> master);
 

@@ -1,28 +1,8 @@
 #include "images/directory_store.hpp"
 
-#include <algorithm>
 #include <utility>
 
 namespace rootstock::images {
-namespace {
-
-Result<std::set<std::string>> files_with_rows(Catalogue& catalogue) {
-    std::set<std::string> known;
-    const Result<std::vector<ImageVersion>> versions = catalogue.versions();
-    const Result<std::vector<OverlayRow>> overlays = catalogue.overlays();
-    const Result<std::vector<VolumeRow>> volumes = catalogue.volumes();
-    if (!versions || !overlays || !volumes) {
-        return !versions ? versions.error() : !overlays ? overlays.error() : volumes.error();
-    }
-    const auto note = [&](const auto& row) { known.insert(row.file); };
-    std::for_each(versions->begin(), versions->end(), note);
-    std::for_each(overlays->begin(), overlays->end(), note);
-    std::for_each(volumes->begin(), volumes->end(), note);
-    return known;
-}
-
-} // namespace
-
 std::shared_ptr<DirectoryStore::Slot> DirectoryStore::slot(const std::string& key) {
     std::lock_guard lock(mutex_);
     std::shared_ptr<Slot>& found = slots_[key];
@@ -67,14 +47,11 @@ Result<std::unique_ptr<Store>> open_store(FileSystem& files, const std::string& 
     if (!lock) {
         return lock.error();
     }
-    const Result<std::set<std::string>> known = files_with_rows(catalogue);
-    if (!known) {
-        return known.error();
-    }
-    if (const Result<void> recovered = layout.recover(*known, log); !recovered) {
+    auto store = std::make_unique<DirectoryStore>(files, std::move(layout), std::move(*lock), catalogue, log, clock, memory_bytes);
+    if (const Result<void> recovered = store->recover(); !recovered) {
         return recovered.error();
     }
-    return std::unique_ptr<Store>(std::make_unique<DirectoryStore>(files, std::move(layout), std::move(*lock), catalogue, log, clock, memory_bytes));
+    return std::unique_ptr<Store>(std::move(store));
 }
 
 } // namespace rootstock::images

@@ -17,6 +17,12 @@ struct ImageInfo {
     std::vector<std::string> machines; // whose overlays depend on any version of it
 };
 
+/// What becomes of the machine whose disk was published.
+enum class AfterPublish : std::uint8_t {
+    overlay_goes,    // it gets a new disk at its next boot
+    machine_goes_on, // with a new, empty overlay over the new version: what it had
+};
+
 class Store {
   public:
     virtual ~Store() = default;
@@ -26,6 +32,10 @@ class Store {
     virtual Result<std::vector<ImageInfo>> images() = 0;
     /// Refused while overlays depend on it, naming their machines.
     virtual Result<void> remove_image(const std::string& name) = 0;
+
+    /// The machine's persistent disk, which nobody has open, becomes the next version of `image`, a new one or one that is there: it is closed, checked, and
+    /// moved to the image's place without being copied, on top of what it stood on.
+    virtual Result<ImageVersion> publish(const std::string& machine, const std::string& image, AfterPublish after) = 0;
 
     /// The machine's disk, created on the image's current version when there is none. The same object for all who have it open.
     /// A persistent overlay stays on its version. A reset overlay lost to a reboot of the host is made anew.

@@ -1,4 +1,5 @@
 #include "images/directory_store.hpp"
+#include "images/vhdx_image.hpp"
 
 #include <algorithm>
 
@@ -48,7 +49,7 @@ Result<std::shared_ptr<Overlay>> DirectoryStore::open_machine_disk(const std::st
 }
 
 Result<std::shared_ptr<Overlay>> DirectoryStore::open_existing(const OverlayRow& row) {
-    Result<std::shared_ptr<Master>> master = master_of(row.image, row.version);
+    Result<std::shared_ptr<Master>> master = master_on(row.layer);
     if (!master) {
         return master.error();
     }
@@ -78,35 +79,41 @@ Result<std::shared_ptr<Overlay>> DirectoryStore::create_overlay(const std::strin
     if (!version) {
         return version.error();
     }
-    const Result<std::shared_ptr<Master>> master = master_of(image, version->number);
-    if (!master) {
-        return master.error();
-    }
-    const OverlayRow row{machine, image, version->number, kind, overlay_file(machine, kind), clock_.wall()};
-    const std::string path = layout_.path(row.file);
+    OverlayRow row{machine, image, version->number, kind, overlay_file(machine, kind), clock_.wall(), version->file, {}};
     if (kind == OverlayKind::reset) {
-        if (const Result<void> put = catalogue_.put_overlay(row); !put) {
-            return put.error();
+        Result<std::shared_ptr<Master>> master = master_on(row.layer);
+        if (!master) {
+            return master.error();
         }
-        return open_reset(row, *master);
+        const Result<void> put = catalogue_.put_overlay(row);
+        return put ? open_reset(row, std::move(*master)) : Result<std::shared_ptr<Overlay>>(put.error());
     }
-    if (files_.exists(path)) {
-        return make_error(std::errc::file_exists, path + " exists but is not in the catalogue. Move it away, then boot the machine again.");
+    const Result<std::string> file = free_overlay_file(machine);
+    if (!file) {
+        return file.error();
     }
-    Result<void> done = layout_.clear_new(row.file);
-    if (done) {
-        done = create_persistent_overlay(files_, path + std::string(new_suffix), **master);
+    row.file = *file;
+    Result<void> done = make_child(row.file, {version->file, {}, {}, version->identity, {}});
+    done = done ? catalogue_.put_overlay(row) : done;
+    done = done ? layout_.publish(row.file) : done;
+    return done ? open_existing(row) : Result<std::shared_ptr<Overlay>>(done.error());
+}
+
+/// `file`.new: a new, empty child of `parent`, which may be on its way to its place.
+Result<void> DirectoryStore::make_child(const std::string& file, const LayerRow& parent) {
+    const Result<std::unique_ptr<File>> there = files_.open(layout_.path(parent.origin.empty() ? parent.file : parent.origin), OpenMode::read_only);
+    if (!there) {
+        return there.error();
     }
-    if (done) {
-        done = catalogue_.put_overlay(row);
+    const Result<VhdxImage> image = open_vhdx_read_only(**there);
+    if (!image) {
+        return image.error();
     }
-    if (done) {
-        done = layout_.publish(row.file);
-    }
-    if (!done) {
-        return done.error();
-    }
-    return open_persistent_overlay(files_, path, *master);
+    const VhdxMetadata& metadata = image->metadata;
+    const ParentDisk disk{layout_.path(parent.file), parent.identity.data_write_guid,
+                          {metadata.virtual_disk_size, metadata.logical_sector_size, metadata.physical_sector_size, 0, true}};
+    const Result<void> cleared = layout_.clear_new(file);
+    return cleared ? create_persistent_overlay(files_, layout_.path(file) + std::string(new_suffix), disk) : cleared;
 }
 
 Result<void> DirectoryStore::remove_machine_disk(const std::string& machine) {
@@ -127,16 +134,7 @@ Result<void> DirectoryStore::remove_machine_disk(const std::string& machine) {
 }
 
 Result<void> DirectoryStore::remove_overlay_of(const OverlayRow& row) {
-    if (files_.exists(layout_.path(row.file))) {
-        if (Result<void> retired = layout_.retire(row.file); !retired) {
-            return retired;
-        }
-    }
-    if (Result<void> removed = catalogue_.remove_overlay(row.machine); !removed) {
-        const Result<void> back = layout_.bring_back(row.file); // if even that fails, the next start does it
-        return removed;
-    }
-    return layout_.remove_retired(row.file);
+    return remove_rows({.remove_overlays = {row.machine}}, {row.file});
 }
 
 } // namespace rootstock::images

@@ -4,6 +4,28 @@
 #include <algorithm>
 
 namespace rootstock::images {
+namespace {
+
+/// Who is on this version, but for other images: their layers stay with them.
+void add_users(const LayerTree& tree, const ImageVersion& version, std::vector<std::string>& users) {
+    const auto add = [&](const std::string& user) {
+        if (std::find(users.begin(), users.end(), user) == users.end()) {
+            users.push_back(user);
+        }
+    };
+    for (const OverlayRow& row : tree.overlays) {
+        if (row.image == version.image && row.version == version.number) {
+            add(row.machine);
+        }
+    }
+    for (const SnapshotRow& row : tree.snapshots) {
+        if (row.image == version.image && row.version == version.number) {
+            add(in_words(row));
+        }
+    }
+}
+
+} // namespace
 
 Result<ImageVersion> DirectoryStore::import(const ImportSource& source, const std::string& name, const ProgressCallback& progress) {
     if (const Result<void> valid = check_store_name("An image's name", name); !valid) {
@@ -11,41 +33,26 @@ Result<ImageVersion> DirectoryStore::import(const ImportSource& source, const st
     }
     const std::shared_ptr<Slot> image = slot("image/" + name);
     std::lock_guard one_at_a_time(image->mutex);
-    const Result<std::vector<ImageVersion>> versions = catalogue_.versions();
-    if (!versions) {
-        return versions.error();
+    Result<ImageVersion> version = new_version(name);
+    if (!version) {
+        return version;
     }
-    ImageVersion version;
-    version.image = name;
-    for (const ImageVersion& other : *versions) {
-        version.number = other.image == name ? std::max(version.number, other.number) : version.number;
-    }
-    ++version.number;
-    version.file = version_file(name, version.number);
-    const std::string path = layout_.path(version.file);
-    if (files_.exists(path)) {
-        return make_error(std::errc::file_exists, path + " exists but is not in the catalogue. Move it away, then import again.");
-    }
-    if (const Result<void> made = files_.make_directories(layout_.path("images/" + name)); !made) {
-        return made.error();
-    }
-    if (const Result<void> cleared = layout_.clear_new(version.file); !cleared) {
+    if (const Result<void> cleared = layout_.clear_new(version->file); !cleared) {
         return cleared.error();
     }
-    const Result<MasterIdentity> identity = import_image(files_, source, path + std::string(new_suffix), progress);
+    const Result<MasterIdentity> identity = import_image(files_, source, layout_.path(version->file) + std::string(new_suffix), progress);
     if (!identity) {
         return identity.error();
     }
-    version.identity = *identity;
-    version.created = clock_.wall();
-    version.current = true;
-    Result<void> added = catalogue_.add_version(version);
+    version->identity = *identity;
+    version->created = clock_.wall();
+    Result<void> added = catalogue_.apply({.put_layers = {{version->file, {}, {}, *identity, version->created}}, .add_versions = {*version}});
     if (!added) {
-        const Result<void> undone = layout_.clear_new(version.file); // if even that fails, the next start does it
+        const Result<void> undone = layout_.clear_new(version->file); // if even that fails, the next start does it
         return added.error();
     }
-    added = layout_.publish(version.file);
-    return added ? Result<ImageVersion>(version) : Result<ImageVersion>(added.error());
+    added = layout_.publish(version->file);
+    return added ? version : Result<ImageVersion>(added.error());
 }
 
 Result<std::vector<ImageInfo>> DirectoryStore::images() {
@@ -82,65 +89,25 @@ Result<std::vector<ImageInfo>> DirectoryStore::images() {
 Result<void> DirectoryStore::remove_image(const std::string& name) {
     const std::shared_ptr<Slot> image = slot("image/" + name);
     std::lock_guard one_at_a_time(image->mutex);
-    std::unique_lock nobody_new(dependence_);
-    const Result<std::vector<std::string>> machines = machines_on(name);
-    if (!machines) {
-        return machines.error();
+    const Result<LayerTree> tree = LayerTree::read(catalogue_);
+    if (!tree) {
+        return tree.error();
     }
-    if (!machines->empty()) {
-        return busy("Image " + name + " is the base of the disks of " + join(*machines, ", ") + ". Reset or remove these machines first.");
-    }
-    const Result<std::vector<ImageVersion>> all = catalogue_.versions();
-    if (!all) {
-        return all.error();
-    }
-    std::vector<std::string> versions;
-    for (const ImageVersion& version : *all) {
+    std::vector<std::string> users;
+    bool found = false;
+    for (const ImageVersion& version : tree->versions) {
         if (version.image == name) {
-            versions.push_back(version.file);
+            found = true;
+            add_users(*tree, version, users);
         }
     }
-    if (versions.empty()) {
+    if (!found) {
         return not_found("There is no image " + name + ".");
     }
-    for (const std::string& file : versions) {
-        if (!files_.exists(layout_.path(file))) {
-            continue; // somebody has deleted it by hand: its row goes all the same
-        }
-        if (const Result<void> retired = layout_.retire(file); !retired) {
-            return retired;
-        }
+    if (!users.empty()) {
+        return busy("Image " + name + " is the base of the disks of " + join(users, ", ") + ". Reset or remove these first.");
     }
-    if (Result<void> removed = catalogue_.remove_image(name); !removed) {
-        for (const std::string& file : versions) {
-            const Result<void> back = layout_.bring_back(file); // if even that fails, the next start does it
-        }
-        return removed;
-    }
-    for (const std::string& file : versions) {
-        std::lock_guard lock(mutex_);
-        masters_.erase(file);
-    }
-    Result<void> removed;
-    for (const std::string& file : versions) {
-        const Result<void> gone = layout_.remove_retired(file);
-        removed = removed ? gone : removed;
-    }
-    return removed;
-}
-
-Result<std::vector<std::string>> DirectoryStore::machines_on(const std::string& image) {
-    const Result<std::vector<OverlayRow>> overlays = catalogue_.overlays();
-    if (!overlays) {
-        return overlays.error();
-    }
-    std::vector<std::string> machines;
-    for (const OverlayRow& row : *overlays) {
-        if (row.image == image) {
-            machines.push_back(row.machine);
-        }
-    }
-    return machines;
+    return remove_rows({.remove_images = {name}}, {});
 }
 
 Result<ImageVersion> DirectoryStore::current_version(const std::string& image) {
@@ -153,51 +120,6 @@ Result<ImageVersion> DirectoryStore::current_version(const std::string& image) {
         return not_found("There is no image " + image + ". Import it: rootstock image import FILE --name " + image);
     }
     return *found;
-}
-
-Result<std::shared_ptr<Master>> DirectoryStore::master_of(const std::string& image, std::uint32_t number) {
-    const Result<std::vector<ImageVersion>> versions = catalogue_.versions();
-    if (!versions) {
-        return versions.error();
-    }
-    const auto version = std::find_if(versions->begin(), versions->end(), [&](const ImageVersion& v) { return v.image == image && v.number == number; });
-    if (version == versions->end()) {
-        return not_found("Version " + std::to_string(number) + " of image " + image + " is not in the catalogue.");
-    }
-    std::lock_guard lock(mutex_); // opening a master is quick, and must happen once
-    std::shared_ptr<Master>& master = masters_[version->file];
-    if (!master) {
-        Result<std::shared_ptr<Master>> opened = open_master(files_, layout_.path(version->file), version->identity);
-        if (!opened) {
-            masters_.erase(version->file);
-            return unusable_master(*version, opened.error());
-        }
-        master = std::move(*opened);
-    }
-    return master;
-}
-
-Error DirectoryStore::unusable_master(const ImageVersion& version, const Error& why) {
-    const Result<std::vector<std::string>> machines = machines_on(version.image);
-    std::string dependents;
-    if (machines && !machines->empty()) {
-        dependents = " The disks of " + join(*machines, ", ") + " depend on image " + version.image + ".";
-    }
-    log_.error("images.master.refused", {{"image", version.image}, {"version", version.number}, {"reason", why.what}});
-    return {why.code, why.what + dependents};
-}
-
-void DirectoryStore::refresh_masters() {
-    std::vector<std::shared_ptr<Master>> masters;
-    {
-        std::lock_guard lock(mutex_);
-        for (const auto& [file, master] : masters_) {
-            masters.push_back(master);
-        }
-    }
-    for (const std::shared_ptr<Master>& master : masters) {
-        master->refresh();
-    }
 }
 
 } // namespace rootstock::images

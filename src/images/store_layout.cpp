@@ -41,11 +41,12 @@ Result<void> check_store_name(std::string_view what, std::string_view name) {
 std::string version_file(const std::string& image, std::uint32_t number) {
     std::array<char, 16> text{};
     std::snprintf(text.data(), text.size(), "v%04u", number);
-    return "images/" + image + "/" + text.data() + std::string(disk_suffix);
+    return std::string(version_directory) + image + "/" + text.data() + std::string(disk_suffix);
 }
 
-std::string overlay_file(const std::string& machine, OverlayKind kind) {
-    return "overlays/" + machine + std::string(kind == OverlayKind::persistent ? disk_suffix : reset_suffix);
+std::string overlay_file(const std::string& machine, OverlayKind kind, unsigned number) {
+    const std::string numbered = number == 1 ? machine : machine + "@" + std::to_string(number);
+    return "overlays/" + numbered + std::string(kind == OverlayKind::persistent ? disk_suffix : reset_suffix);
 }
 
 std::string volume_file(const std::string& name) { return "volumes/" + name + std::string(disk_suffix); }
@@ -78,6 +79,13 @@ Result<void> StoreLayout::move(const std::string& from, const std::string& to) {
 Result<void> StoreLayout::publish(const std::string& file) { return move(file + std::string(new_suffix), file); }
 Result<void> StoreLayout::retire(const std::string& file) { return move(file, file + std::string(removed_suffix)); }
 Result<void> StoreLayout::bring_back(const std::string& file) { return move(file + std::string(removed_suffix), file); }
+
+Result<void> StoreLayout::move_across(const std::string& from, const std::string& to) {
+    if (Result<void> moved = move(from, to); !moved) {
+        return moved;
+    }
+    return files_.sync_directory(directory_of(path(from)));
+}
 
 Result<void> StoreLayout::remove_retired(const std::string& file) {
     if (Result<void> removed = files_.remove(path(file + std::string(removed_suffix))); !removed) {

@@ -2,7 +2,7 @@
 //
 //   DATA/lock                              held while a server has the directory open
 //   DATA/images/NAME/v0001.vhdx            masters
-//   DATA/overlays/MACHINE.vhdx (.live)     persistent overlays
+//   DATA/overlays/MACHINE.vhdx (.live)     persistent overlays; MACHINE@2.vhdx, ... where snapshots have made a layer of the first
 //   DATA/overlays/MACHINE.reset (.owned)   reset overlays
 //   DATA/volumes/NAME.vhdx (.live)         volumes
 //   DATA/stdin.*.tmp                       what is imported from standard input, while it is
@@ -21,6 +21,7 @@ namespace rootstock::images {
 
 inline constexpr std::string_view new_suffix = ".new";
 inline constexpr std::string_view removed_suffix = ".removed";
+inline constexpr std::string_view version_directory = "images/";
 inline constexpr std::string_view spool_prefix = "stdin."; // of what `image import -` keeps in the data directory while it runs
 
 /// [a-z0-9][a-z0-9._-]{0,62}: of images, machines and volumes; safe as a file name.
@@ -30,7 +31,8 @@ inline constexpr std::string_view spool_prefix = "stdin."; // of what `image imp
 
 /// Relative to the data directory, as kept in the catalogue.
 [[nodiscard]] std::string version_file(const std::string& image, std::uint32_t number);
-[[nodiscard]] std::string overlay_file(const std::string& machine, OverlayKind kind);
+/// `number`: persistent ones from the second on have it in their name, behind an '@' that no machine's name holds.
+[[nodiscard]] std::string overlay_file(const std::string& machine, OverlayKind kind, unsigned number = 1);
 [[nodiscard]] std::string volume_file(const std::string& name);
 
 class StoreLayout {
@@ -48,6 +50,8 @@ class StoreLayout {
     /// FILE becomes FILE.removed; its row goes next, then remove_retired().
     [[nodiscard]] Result<void> retire(const std::string& file);
     [[nodiscard]] Result<void> bring_back(const std::string& file);
+    /// From one directory into another.
+    [[nodiscard]] Result<void> move_across(const std::string& from, const std::string& to);
     [[nodiscard]] Result<void> remove_retired(const std::string& file);
 
     /// Ends what a crash left half done. `known`: the files that have rows.

@@ -123,16 +123,7 @@ Result<void> DirectoryStore::remove_volume(const std::string& name) {
     }
     mine->disk.reset();
     mine->memory.reset();
-    if (files_.exists(layout_.path(row->file))) {
-        if (Result<void> retired = layout_.retire(row->file); !retired) {
-            return retired;
-        }
-    }
-    if (Result<void> removed = catalogue_.remove_volume(name); !removed) {
-        const Result<void> back = layout_.bring_back(row->file); // if even that fails, the next start does it
-        return removed;
-    }
-    return layout_.remove_retired(row->file);
+    return remove_rows({.remove_volumes = {name}}, {row->file});
 }
 
 Result<std::shared_ptr<Overlay>> DirectoryStore::open_volume_disk(const std::string& name) {

@@ -280,15 +280,15 @@ Result<void> check_volume_size(std::uint64_t size_bytes) {
 
 } // namespace
 
-Result<void> create_persistent_overlay(FileSystem& files, const std::string& path, const Master& master) {
+Result<void> create_persistent_overlay(FileSystem& files, const std::string& path, const ParentDisk& parent, std::uint64_t growth_bytes) {
     SystemRandom random;
     VhdxMetadata metadata;
     metadata.block_size = overlay_block_size;
-    metadata.virtual_disk_size = master.geometry().size_bytes;
-    metadata.logical_sector_size = master.geometry().logical_block_size;
-    metadata.physical_sector_size = master.geometry().physical_block_size;
-    metadata.parent = make_parent_locator(absolute_path(path), absolute_path(master.path()), master.identity().data_write_guid);
-    return create_vhdx(files, path, metadata, random);
+    metadata.virtual_disk_size = parent.geometry.size_bytes;
+    metadata.logical_sector_size = parent.geometry.logical_block_size;
+    metadata.physical_sector_size = parent.geometry.physical_block_size;
+    metadata.parent = make_parent_locator(absolute_path(path), absolute_path(parent.path), parent.data_write_guid);
+    return create_vhdx(files, path, metadata, random, growth_bytes);
 }
 
 Result<std::shared_ptr<Overlay>> open_persistent_overlay(FileSystem& files, const std::string& path, std::shared_ptr<Master> master) {

@@ -42,7 +42,6 @@ std::string_view vhdx_rule(VhdxError error) {
     case VhdxError::bat_overlap: return "a block lies over another block, a region or the log ([MS-VHDX] 2.5.1)";
     case VhdxError::bat_bitmap_missing: return "a partially present block has no sector bitmap block ([MS-VHDX] 2.5.1.1)";
     case VhdxError::bat_partial_without_parent: return "a partially present block in a disk without a parent ([MS-VHDX] 2.5.1.1)";
-    case VhdxError::bat_too_fragmented: return "the blocks lie in more pieces than are kept in memory";
     case VhdxError::log_version: return "the log's version is not 0 ([MS-VHDX] 2.2.2)";
     case VhdxError::log_too_large: return "the log is larger than the 64 MiB that are read";
     case VhdxError::log_no_valid_sequence: return "the header names a log, and the log has no valid sequence of entries ([MS-VHDX] 2.3.2)";

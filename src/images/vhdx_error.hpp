@@ -45,7 +45,6 @@ enum class VhdxError : std::uint8_t {
     bat_overlap,
     bat_bitmap_missing,
     bat_partial_without_parent,
-    bat_too_fragmented,
     log_version,
     log_too_large,
     log_no_valid_sequence,

@@ -1,15 +1,10 @@
 #include "images/vhdx_grow.hpp"
 
 #include "core/text.hpp"
-#include "images/vhdx_image.hpp"
-#include "images/vhdx_log_writer.hpp"
-
-#include <algorithm>
+#include "images/vhdx_metadata_change.hpp"
 
 namespace rootstock::images {
 namespace {
-
-constexpr std::size_t page_size = 4096; // what the log counts in
 
 Error refused(const std::string& path, const std::string& why) { return make_error(std::errc::invalid_argument, path + why); }
 
@@ -37,44 +32,6 @@ Result<void> clear_new_entries(File& file, const VhdxImage& image, const VhdxMet
     return file.sync_data();
 }
 
-/// The pages of the metadata region that differ between what is there and `larger`. `contents` holds their bytes.
-Result<std::vector<VhdxLogPage>> changed_pages(File& file, const VhdxImage& image, const VhdxMetadata& larger, ByteVector& contents) {
-    const VhdxRegion& region = image.regions.metadata;
-    ByteVector before(region.length);
-    if (Result<void> read = file.read_at(region.offset, before); !read) {
-        return read.error();
-    }
-    contents = encode_metadata(larger);
-    contents.resize(region.length);
-    std::vector<VhdxLogPage> pages;
-    for (std::size_t at = 0; at < contents.size(); at += page_size) {
-        const Bytes page = Bytes(contents).subspan(at, page_size);
-        if (!std::equal(page.begin(), page.end(), before.begin() + static_cast<std::ptrdiff_t>(at))) {
-            pages.push_back({region.offset + at, page});
-        }
-    }
-    return pages;
-}
-
-/// As a writer's session does it: a log that counts, new GUIDs, one entry, a log that counts no more.
-Result<void> commit_pages(File& file, const VhdxImage& image, std::span<const VhdxLogPage> pages, Random& random) {
-    const VhdxHeader& header = image.current.header;
-    VhdxHeaderWriter headers(file, image.current, random);
-    VhdxLogWriter log(file, header.log_offset, header.log_length, Guid::random(random));
-    if (pages.size() > log.pages_per_entry()) {
-        return refused(file.path(), " has a log that is too small for its metadata.");
-    }
-    Result<void> done = log.start();
-    done = done ? headers.begin_all(log.log_guid()) : done;
-    done = done ? log.commit(pages, image.file_size) : done;
-    done = done ? file.sync_data() : done;
-    if (!done) {
-        return done;
-    }
-    log.synced();
-    return headers.end_changes();
-}
-
 } // namespace
 
 Result<void> grow_vhdx(FileSystem& files, const std::string& path, std::uint64_t size_bytes) {
@@ -98,9 +55,7 @@ Result<void> grow_vhdx(FileSystem& files, const std::string& path, std::uint64_t
     if (Result<void> cleared = clear_new_entries(**file, *image, larger); !cleared) {
         return cleared;
     }
-    ByteVector contents;
-    const Result<std::vector<VhdxLogPage>> pages = changed_pages(**file, *image, larger, contents);
-    return pages ? commit_pages(**file, *image, *pages, random) : Result<void>(pages.error());
+    return change_metadata(**file, *image, larger, DataChange::changed, random);
 }
 
 } // namespace rootstock::images

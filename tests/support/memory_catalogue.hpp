@@ -12,9 +12,11 @@ namespace rootstock::test {
 class MemoryCatalogue final : public images::Catalogue {
   public:
     struct Rows {
+        std::vector<images::LayerRow> layers;
         std::vector<images::ImageVersion> versions;
         std::vector<images::OverlayRow> overlays;
         std::vector<images::VolumeRow> volumes;
+        std::vector<images::SnapshotRow> snapshots;
     };
 
     MemoryCatalogue() = default;
@@ -26,50 +28,93 @@ class MemoryCatalogue final : public images::Catalogue {
     }
     void before_change(std::function<void()> hook) { hook_ = std::move(hook); }
 
-    Result<std::vector<images::ImageVersion>> versions() override { return rows().versions; }
-    Result<void> add_version(const images::ImageVersion& version) override {
-        return change([&](Rows& rows) {
-            for (images::ImageVersion& other : rows.versions) {
-                other.current = other.current && other.image != version.image;
-            }
-            rows.versions.push_back(version);
-        });
+    Result<std::vector<images::LayerRow>> layers() override { return rows().layers; }
+    Result<std::vector<images::ImageVersion>> versions() override {
+        Rows now = rows();
+        for (images::ImageVersion& version : now.versions) {
+            version.identity = std::ranges::find(now.layers, version.file, &images::LayerRow::file)->identity;
+        }
+        return now.versions;
     }
-    Result<void> remove_image(const std::string& image) override {
-        return change([&](Rows& rows) { std::erase_if(rows.versions, [&](const auto& row) { return row.image == image; }); });
-    }
-
     Result<std::vector<images::OverlayRow>> overlays() override { return rows().overlays; }
-    Result<void> put_overlay(const images::OverlayRow& overlay) override {
-        return change([&](Rows& rows) {
-            std::erase_if(rows.overlays, [&](const auto& row) { return row.machine == overlay.machine; });
-            rows.overlays.push_back(overlay);
-        });
-    }
-    Result<void> remove_overlay(const std::string& machine) override {
-        return change([&](Rows& rows) { std::erase_if(rows.overlays, [&](const auto& row) { return row.machine == machine; }); });
-    }
-
     Result<std::vector<images::VolumeRow>> volumes() override { return rows().volumes; }
-    Result<void> put_volume(const images::VolumeRow& volume) override {
-        return change([&](Rows& rows) {
-            std::erase_if(rows.volumes, [&](const auto& row) { return row.name == volume.name; });
-            rows.volumes.push_back(volume);
-        });
-    }
-    Result<void> remove_volume(const std::string& name) override {
-        return change([&](Rows& rows) { std::erase_if(rows.volumes, [&](const auto& row) { return row.name == name; }); });
-    }
+    Result<std::vector<images::SnapshotRow>> snapshots() override { return rows().snapshots; }
 
-  private:
-    template <class Change> Result<void> change(Change&& change) {
+    Result<void> apply(const images::CatalogueChange& change) override {
         if (hook_) {
             hook_();
         }
         std::lock_guard lock(mutex_);
-        change(rows_);
+        Rows next = rows_;
+        put(next.layers, change.put_layers, &images::LayerRow::file);
+        for (const images::ImageVersion& version : change.add_versions) {
+            for (images::ImageVersion& other : next.versions) {
+                other.current = other.current && other.image != version.image;
+            }
+            next.versions.push_back(version);
+            next.versions.back().current = true;
+        }
+        put(next.overlays, change.put_overlays, &images::OverlayRow::machine);
+        put(next.volumes, change.put_volumes, &images::VolumeRow::name);
+        next.snapshots.insert(next.snapshots.end(), change.put_snapshots.begin(), change.put_snapshots.end());
+        for (const images::SnapshotRow& gone : change.remove_snapshots) {
+            std::erase_if(next.snapshots, [&](const auto& row) { return row.disk == gone.disk && row.name == gone.name; });
+        }
+        remove(next.overlays, change.remove_overlays, &images::OverlayRow::machine);
+        remove(next.volumes, change.remove_volumes, &images::VolumeRow::name);
+        remove(next.versions, change.remove_images, &images::ImageVersion::image);
+        remove(next.layers, change.remove_layers, &images::LayerRow::file);
+        if (const std::string broken = broken_reference(next); !broken.empty()) {
+            return make_error(std::errc::io_error, "FOREIGN KEY constraint failed: " + broken);
+        }
+        rows_ = std::move(next);
         return {};
     }
+
+  private:
+    template <class Row, class Key> static void put(std::vector<Row>& rows, const std::vector<Row>& changed, Key key) {
+        for (const Row& row : changed) {
+            std::erase_if(rows, [&](const Row& other) { return other.*key == row.*key; });
+            rows.push_back(row);
+        }
+    }
+    template <class Row, class Key> static void remove(std::vector<Row>& rows, const std::vector<std::string>& names, Key key) {
+        std::erase_if(rows, [&](const Row& row) { return std::ranges::find(names, row.*key) != names.end(); });
+    }
+    /// What names a row that is not there, as the database's foreign keys would notice.
+    static std::string broken_reference(const Rows& rows) {
+        const auto no_layer = [&](const std::string& file) { return !file.empty() && std::ranges::find(rows.layers, file, &images::LayerRow::file) == rows.layers.end(); };
+        const auto no_version = [&](const std::string& image, std::uint32_t number) {
+            return !image.empty() && std::ranges::none_of(rows.versions, [&](const auto& row) { return row.image == image && row.number == number; });
+        };
+        for (const auto& row : rows.layers) {
+            if (no_layer(row.parent)) {
+                return row.file;
+            }
+        }
+        for (const auto& row : rows.versions) {
+            if (no_layer(row.file)) {
+                return row.image;
+            }
+        }
+        for (const auto& row : rows.overlays) {
+            if (no_layer(row.layer) || row.layer.empty() || no_version(row.image, row.version)) {
+                return row.machine;
+            }
+        }
+        for (const auto& row : rows.volumes) {
+            if (no_layer(row.layer)) {
+                return row.name;
+            }
+        }
+        for (const auto& row : rows.snapshots) {
+            if (no_layer(row.layer) || row.layer.empty() || no_version(row.image, row.version)) {
+                return row.name;
+            }
+        }
+        return {};
+    }
+
     mutable std::mutex mutex_;
     Rows rows_;
     std::function<void()> hook_;

@@ -136,11 +136,10 @@ TEST_CASE("Whole files: structures with right checksums that contradict one anot
             }
             REQUIRE(file.write_at(part.offset, bytes));
         }
-        if (const auto image = open_vhdx_read_only(file)) {
-            const auto bat = read_bat(file, *image);
-            if (bat) {
-                REQUIRE(MasterExtents::flatten(*bat, *image));
-            }
+        std::vector<std::unique_ptr<ImageLayer>> layers(1);
+        if (auto layer = open_image_layer(*files, directory + "/disk.vhdx")) {
+            layers.front() = std::move(*layer);
+            REQUIRE(MasterExtents::flatten(layers));
         }
     });
     std::filesystem::remove_all(directory);

@@ -30,16 +30,22 @@ ImageVersion version(std::uint32_t number) {
     return version;
 }
 
+LayerRow layer(std::uint32_t number) { return {version(number).file, {}, {}, version(number).identity, version(number).created}; }
+
+Result<void> add_version(Catalogue& catalogue, std::uint32_t number) {
+    return catalogue.apply({.put_layers = {layer(number)}, .add_versions = {version(number)}});
+}
+
 OverlayRow overlay(std::uint32_t number) {
-    return {"lab1-07", "win11", number, OverlayKind::reset, "overlays/lab1-07.raw", wall_from_unix_ms(5)};
+    return {"lab1-07", "win11", number, OverlayKind::reset, "overlays/lab1-07.raw", wall_from_unix_ms(5), version(number).file, "monday"};
 }
 
 } // namespace
 
 TEST_CASE("The version added last is the current one", "[db][image]") {
     Place place;
-    REQUIRE(place.catalogue().add_version(version(1)));
-    REQUIRE(place.catalogue().add_version(version(2)));
+    REQUIRE(add_version(place.catalogue(), 1));
+    REQUIRE(add_version(place.catalogue(), 2));
     const auto versions = place.catalogue().versions();
     REQUIRE(versions->size() == 2);
     CHECK_FALSE(versions->at(0).current);
@@ -52,24 +58,59 @@ TEST_CASE("The version added last is the current one", "[db][image]") {
 TEST_CASE("An image that an overlay stands on cannot go", "[db][image]") {
     Place place;
     CHECK_FALSE(place.catalogue().put_overlay(overlay(1))); // no such version
-    REQUIRE(place.catalogue().add_version(version(1)));
+    REQUIRE(add_version(place.catalogue(), 1));
     REQUIRE(place.catalogue().put_overlay(overlay(1)));
-    CHECK_FALSE(place.catalogue().remove_image("win11"));
+    CHECK_FALSE(place.catalogue().apply({.remove_images = {"win11"}}));
     REQUIRE(place.catalogue().overlays()->size() == 1);
+    CHECK(place.catalogue().overlays()->at(0).layer == version(1).file);
+    CHECK(place.catalogue().overlays()->at(0).restore == "monday");
     CHECK(place.catalogue().overlays()->at(0).kind == OverlayKind::reset);
     REQUIRE(place.catalogue().remove_overlay("lab1-07"));
-    REQUIRE(place.catalogue().remove_image("win11"));
+    REQUIRE(place.catalogue().apply({.remove_images = {"win11"}, .remove_layers = {layer(1).file}}));
     CHECK(place.catalogue().versions()->empty());
+    CHECK(place.catalogue().layers()->empty());
 }
 
 TEST_CASE("A machine has one overlay", "[db][image]") {
     Place place;
-    REQUIRE(place.catalogue().add_version(version(1)));
-    REQUIRE(place.catalogue().add_version(version(2)));
+    REQUIRE(add_version(place.catalogue(), 1));
+    REQUIRE(add_version(place.catalogue(), 2));
     REQUIRE(place.catalogue().put_overlay(overlay(1)));
     REQUIRE(place.catalogue().put_overlay(overlay(2)));
     REQUIRE(place.catalogue().overlays()->size() == 1);
     CHECK(place.catalogue().overlays()->at(0).version == 2);
+}
+
+TEST_CASE("A layer that anything names cannot go, and a change is made whole or not at all", "[db][image]") {
+    Place place;
+    Catalogue& catalogue = place.catalogue();
+    LayerRow child{"overlays/lab1-07.vhdx", layer(1).file, "overlays/old.vhdx", version(1).identity, wall_from_unix_ms(9)};
+    CHECK_FALSE(catalogue.apply({.put_layers = {child}})); // no such parent
+    REQUIRE(add_version(catalogue, 1));
+    const SnapshotRow of_machine{{DiskKind::machine, "lab1-07"}, "monday", child.file, "win11", 1, wall_from_unix_ms(9)};
+    const SnapshotRow of_volume{{DiskKind::volume, "data"}, "monday", child.file, {}, 0, wall_from_unix_ms(9)};
+    REQUIRE(catalogue.apply({.put_layers = {child}, .put_snapshots = {of_machine, of_volume}}));
+    CHECK(catalogue.layers()->size() == 2);
+    CHECK(catalogue.layers()->at(1) == child);
+    const auto snapshots = catalogue.snapshots();
+    REQUIRE(snapshots->size() == 2);
+    CHECK(snapshots->at(0).disk == of_machine.disk);
+    CHECK(snapshots->at(0).version == 1);
+    CHECK(snapshots->at(1).disk == of_volume.disk);
+    CHECK(snapshots->at(1).image.empty());
+    CHECK_FALSE(catalogue.apply({.put_snapshots = {of_machine}})); // the name is taken
+    CHECK_FALSE(catalogue.apply({.remove_snapshots = {of_volume, of_machine}, .remove_layers = {layer(1).file}})); // the child stands on it
+    CHECK(catalogue.snapshots()->size() == 2);
+    VolumeRow volume{"data", 1, "volumes/data.vhdx", {}, wall_from_unix_ms(7)};
+    volume.layer = child.file;
+    REQUIRE(catalogue.put_volume(volume));
+    CHECK(catalogue.volumes()->at(0).layer == child.file);
+    CHECK_FALSE(catalogue.apply({.remove_snapshots = {of_volume, of_machine}, .remove_layers = {child.file}}));
+    REQUIRE(catalogue.apply({.remove_snapshots = {of_volume, of_machine}, .remove_volumes = {"data"}, .remove_layers = {child.file}}));
+    child.origin.clear();
+    REQUIRE(catalogue.apply({.put_layers = {child}}));
+    REQUIRE(catalogue.apply({.put_layers = {child}})); // puts it in its own place
+    CHECK(catalogue.layers()->at(1).origin.empty());
 }
 
 TEST_CASE("Volumes keep their initiators in order", "[db][volume]") {

@@ -1,0 +1,136 @@
+#include "images/layer_tree.hpp"
+
+#include "images/limits.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace rootstock::images {
+namespace {
+
+/// Moves what the catalogue answers into `rows`; false: it answered with an error.
+template <class T> bool take(Result<std::vector<T>> answer, std::vector<T>& rows, std::optional<Error>& error) {
+    if (!answer) {
+        error = answer.error();
+        return false;
+    }
+    rows = std::move(*answer);
+    return true;
+}
+
+bool contains(const std::vector<std::string>& names, const std::string& name) { return std::ranges::find(names, name) != names.end(); }
+
+} // namespace
+
+std::string in_words(const DiskName& disk) { return disk.kind == DiskKind::machine ? disk.name : "volume " + disk.name; }
+std::string in_words(const SnapshotRow& snapshot) { return "snapshot " + snapshot.name + " of " + in_words(snapshot.disk); }
+
+Result<LayerTree> LayerTree::read(Catalogue& catalogue) {
+    LayerTree tree;
+    std::optional<Error> error;
+    const bool done = take(catalogue.layers(), tree.layers, error) && take(catalogue.versions(), tree.versions, error) &&
+                      take(catalogue.overlays(), tree.overlays, error) && take(catalogue.volumes(), tree.volumes, error) &&
+                      take(catalogue.snapshots(), tree.snapshots, error);
+    return done ? Result<LayerTree>(std::move(tree)) : Result<LayerTree>(*error);
+}
+
+const LayerRow* LayerTree::find(const std::string& layer) const {
+    const auto found = std::ranges::find(layers, layer, &LayerRow::file);
+    return found == layers.end() ? nullptr : &*found;
+}
+
+Result<std::vector<LayerRow>> LayerTree::chain(const std::string& layer) const {
+    std::vector<LayerRow> chain;
+    for (std::string next = layer; !next.empty(); next = chain.back().parent) {
+        const LayerRow* row = find(next);
+        if (row == nullptr) {
+            return make_error(std::errc::no_such_file_or_directory, "The layer " + next + " is not in the catalogue.");
+        }
+        if (chain.size() == limits::chain_depth) {
+            return make_error(std::errc::not_supported, "The disk on " + layer + " stands on a chain of more than " + std::to_string(limits::chain_depth) +
+                                                            " files. Flatten it first: rootstock snapshot flatten");
+        }
+        chain.push_back(*row);
+    }
+    return chain;
+}
+
+bool LayerTree::stands_on(const std::string& upper, const std::string& lower) const {
+    std::size_t steps = 0; // rows that go round would be somebody's mistake in the database
+    for (const LayerRow* at = find(upper); at != nullptr && steps <= layers.size(); at = find(at->parent), ++steps) {
+        if (at->file == lower) {
+            return true;
+        }
+    }
+    return false;
+}
+
+std::vector<std::string> LayerTree::users(const std::string& layer) const {
+    std::vector<std::string> users;
+    const auto add = [&](const std::string& upper, const std::string& words) {
+        if (stands_on(upper, layer) && !contains(users, words)) {
+            users.push_back(words);
+        }
+    };
+    for (const OverlayRow& row : overlays) {
+        add(row.layer, row.machine);
+    }
+    for (const VolumeRow& row : volumes) {
+        add(row.layer, "volume " + row.name);
+    }
+    for (const SnapshotRow& row : snapshots) {
+        add(row.layer, in_words(row));
+    }
+    for (const ImageVersion& row : versions) {
+        add(row.file, "image " + row.image);
+    }
+    return users;
+}
+
+std::vector<LayerRow> LayerTree::unneeded() const {
+    std::set<std::string> needed;
+    const auto need = [&](const std::string& layer) {
+        for (const LayerRow* at = find(layer); at != nullptr && needed.insert(at->file).second; at = find(at->parent)) {
+        }
+    };
+    std::ranges::for_each(versions, need, &ImageVersion::file);
+    std::ranges::for_each(overlays, need, &OverlayRow::layer);
+    std::ranges::for_each(volumes, need, &VolumeRow::layer);
+    std::ranges::for_each(snapshots, need, &SnapshotRow::layer);
+    std::vector<LayerRow> unneeded;
+    std::ranges::copy_if(layers, std::back_inserter(unneeded), [&](const LayerRow& row) { return !needed.contains(row.file); });
+    const auto depth = [&](const LayerRow& row) {
+        std::size_t steps = 0;
+        for (const LayerRow* at = find(row.parent); at != nullptr && steps <= layers.size(); at = find(at->parent)) {
+            ++steps;
+        }
+        return steps;
+    };
+    std::ranges::stable_sort(unneeded, std::greater<>(), depth);
+    return unneeded;
+}
+
+std::vector<std::string> LayerTree::files() const {
+    std::vector<std::string> files;
+    const auto note = [&](const std::string& file) {
+        if (!file.empty()) {
+            files.push_back(file);
+        }
+    };
+    std::ranges::for_each(layers, note, &LayerRow::file);
+    std::ranges::for_each(layers, note, &LayerRow::origin);
+    std::ranges::for_each(overlays, note, &OverlayRow::file);
+    std::ranges::for_each(volumes, note, &VolumeRow::file);
+    return files;
+}
+
+void LayerTree::remove(const CatalogueChange& change) {
+    for (const SnapshotRow& gone : change.remove_snapshots) {
+        std::erase_if(snapshots, [&](const SnapshotRow& row) { return row.disk == gone.disk && row.name == gone.name; });
+    }
+    std::erase_if(overlays, [&](const OverlayRow& row) { return contains(change.remove_overlays, row.machine); });
+    std::erase_if(volumes, [&](const VolumeRow& row) { return contains(change.remove_volumes, row.name); });
+    std::erase_if(versions, [&](const ImageVersion& row) { return contains(change.remove_images, row.image); });
+}
+
+} // namespace rootstock::images

@@ -1,0 +1,39 @@
+// LayerTree: who stands on whom in the catalogue, at one moment: the chain below a layer, who needs it, which are needed by nobody. Pure but for read().
+#pragma once
+
+#include "images/catalogue.hpp"
+
+namespace rootstock::images {
+
+struct LayerTree {
+    std::vector<LayerRow> layers;
+    std::vector<ImageVersion> versions;
+    std::vector<OverlayRow> overlays;
+    std::vector<VolumeRow> volumes;
+    std::vector<SnapshotRow> snapshots;
+
+    [[nodiscard]] static Result<LayerTree> read(Catalogue& catalogue);
+
+    /// Null: there is none.
+    [[nodiscard]] const LayerRow* find(const std::string& layer) const;
+    /// The layer, then what it stands on. An error when a row is missing, or there are more than limits::chain_depth.
+    [[nodiscard]] Result<std::vector<LayerRow>> chain(const std::string& layer) const;
+    /// Whose contents need it, directly or through other layers, in words for people: "lab1-07", "volume data", "image win11-lab", "snapshot a of lab1-07".
+    [[nodiscard]] std::vector<std::string> users(const std::string& layer) const;
+    /// What nobody needs, a child in front of its parent.
+    [[nodiscard]] std::vector<LayerRow> unneeded() const;
+    /// Every file that has a row.
+    [[nodiscard]] std::vector<std::string> files() const;
+
+    /// As it will be without the rows that `change` removes.
+    void remove(const CatalogueChange& change);
+
+  private:
+    [[nodiscard]] bool stands_on(const std::string& upper, const std::string& lower) const;
+};
+
+/// "snapshot before-update of lab1-07", "snapshot a of volume data".
+[[nodiscard]] std::string in_words(const SnapshotRow& snapshot);
+[[nodiscard]] std::string in_words(const DiskName& disk);
+
+} // namespace rootstock::images

@@ -1,0 +1,147 @@
+// DirectoryStore, the layers: opening what stands on them, moving them to their place, removing what nobody needs.
+#include "images/directory_store.hpp"
+
+#include "core/text.hpp"
+#include "images/vhdx_metadata_change.hpp"
+
+#include <algorithm>
+#include <filesystem>
+
+namespace rootstock::images {
+
+Result<std::shared_ptr<Master>> DirectoryStore::master_on(const std::string& layer) {
+    const Result<LayerTree> tree = LayerTree::read(catalogue_);
+    if (!tree) {
+        return tree.error();
+    }
+    const Result<std::vector<LayerRow>> chain = tree->chain(layer);
+    if (!chain) {
+        return chain.error();
+    }
+    std::lock_guard lock(mutex_); // opening a master is quick, and must happen once
+    std::shared_ptr<Master>& master = masters_[layer];
+    if (!master || master->identity() != chain->front().identity) {
+        Result<std::shared_ptr<Master>> opened = open_master(open_files_, places_of(*chain));
+        if (!opened) {
+            masters_.erase(layer);
+            return unusable_layer(*tree, layer, opened.error());
+        }
+        master = std::move(*opened);
+    }
+    return master;
+}
+
+std::vector<LayerPlace> DirectoryStore::places_of(const std::vector<LayerRow>& chain) const {
+    std::vector<LayerPlace> places;
+    for (const LayerRow& row : chain) {
+        places.push_back({layout_.path(row.file), row.identity});
+    }
+    return places;
+}
+
+Error DirectoryStore::unusable_layer(const LayerTree& tree, const std::string& layer, const Error& why) {
+    const std::vector<std::string> users = tree.users(layer);
+    const std::string dependents = users.empty() ? "" : " The disks of " + join(users, ", ") + " depend on it.";
+    log_.error("images.master.refused", {{"file", layer}, {"reason", why.what}});
+    return {why.code, why.what + dependents};
+}
+
+/// Masters that nobody uses and no version names are let go: the chains of single machines would fill the memory with maps and open files.
+void DirectoryStore::refresh_masters() {
+    std::vector<std::shared_ptr<Master>> masters;
+    {
+        std::lock_guard lock(mutex_);
+        std::erase_if(masters_, [](const auto& entry) { return entry.second.use_count() == 1 && !entry.first.starts_with(version_directory); });
+        for (const auto& [layer, master] : masters_) {
+            masters.push_back(master);
+        }
+    }
+    for (const std::shared_ptr<Master>& master : masters) {
+        master->refresh();
+    }
+}
+
+/// The rows go, and with them the files of the layers that nobody needs then, and `files`. A crash in between leaves all of it or nothing.
+Result<void> DirectoryStore::remove_rows(CatalogueChange change, std::vector<std::string> files) {
+    const std::unique_lock nobody_new(dependence_);
+    Result<LayerTree> tree = LayerTree::read(catalogue_);
+    if (!tree) {
+        return tree.error();
+    }
+    tree->remove(change);
+    for (const LayerRow& row : tree->unneeded()) {
+        change.remove_layers.push_back(row.file);
+        files.push_back(row.file);
+    }
+    std::erase_if(files, [&](const std::string& file) { return !files_.exists(layout_.path(file)); }); // deleted by hand: its row goes all the same
+    for (const std::string& file : files) {
+        if (const Result<void> retired = layout_.retire(file); !retired) {
+            return retired;
+        }
+    }
+    if (Result<void> removed = catalogue_.apply(change); !removed) {
+        for (const std::string& file : files) {
+            const Result<void> back = layout_.bring_back(file); // if even that fails, the next start does it
+        }
+        return removed;
+    }
+    {
+        const std::lock_guard lock(mutex_);
+        std::erase_if(masters_, [&](const auto& entry) { return std::ranges::find(change.remove_layers, entry.first) != change.remove_layers.end(); });
+    }
+    Result<void> removed;
+    for (const std::string& file : files) {
+        const Result<void> gone = layout_.remove_retired(file);
+        removed = removed ? gone : removed;
+    }
+    return removed;
+}
+
+/// A layer that lies at its origin goes to its place. What a crash left half done of that is done again.
+Result<void> DirectoryStore::settle(LayerRow layer) {
+    const std::string path = layout_.path(layer.file);
+    if (!files_.exists(path)) {
+        if (Result<void> moved = layout_.move_across(layer.origin, layer.file); !moved) {
+            return moved;
+        }
+    }
+    if (!layer.parent.empty()) {
+        const Result<LayerTree> tree = LayerTree::read(catalogue_);
+        const LayerRow* parent = tree ? tree->find(layer.parent) : nullptr;
+        if (parent == nullptr) {
+            return tree ? not_found("The layer " + layer.parent + " is not in the catalogue.") : tree.error();
+        }
+        const VhdxParentLocator locator = make_parent_locator(file_path(layer.file), file_path(layer.parent), parent->identity.data_write_guid);
+        if (Result<void> changed = change_parent_locator(files_, path, locator); !changed) {
+            return changed;
+        }
+    }
+    if (Result<void> sealed = files_.make_read_only(path); !sealed) {
+        return sealed;
+    }
+    layer.origin.clear();
+    return catalogue_.apply({.put_layers = {layer}});
+}
+
+Result<void> DirectoryStore::recover() {
+    const Result<LayerTree> tree = LayerTree::read(catalogue_);
+    if (!tree) {
+        return tree.error();
+    }
+    const std::vector<std::string> files = tree->files();
+    if (Result<void> recovered = layout_.recover({files.begin(), files.end()}, log_); !recovered) {
+        return recovered;
+    }
+    for (const LayerRow& row : tree->layers) {
+        if (row.origin.empty()) {
+            continue;
+        }
+        log_.info("images.store.completed", {{"file", row.file}});
+        if (Result<void> settled = settle(row); !settled) {
+            return settled;
+        }
+    }
+    return {};
+}
+
+} // namespace rootstock::images

@@ -1,0 +1,118 @@
+// DirectoryStore: a machine's disk becomes the next version of an image.
+#include "images/directory_store.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace rootstock::images {
+
+/// A name for a new overlay of `machine`: snapshots and versions may have kept the usual one.
+Result<std::string> DirectoryStore::free_overlay_file(const std::string& machine) {
+    const Result<LayerTree> tree = LayerTree::read(catalogue_);
+    if (!tree) {
+        return tree.error();
+    }
+    const std::vector<std::string> known = tree->files();
+    for (unsigned number = 1;; ++number) {
+        const std::string file = overlay_file(machine, OverlayKind::persistent, number);
+        if (std::ranges::find(known, file) != known.end()) {
+            continue;
+        }
+        if (files_.exists(layout_.path(file))) {
+            return make_error(std::errc::file_exists, layout_.path(file) + " exists but is not in the catalogue. Move it away, then try again.");
+        }
+        return file;
+    }
+}
+
+/// The next version of `image`, without a file yet: its directory is there, and nothing lies at its place.
+Result<ImageVersion> DirectoryStore::new_version(const std::string& image) {
+    const Result<LayerTree> tree = LayerTree::read(catalogue_);
+    if (!tree) {
+        return tree.error();
+    }
+    ImageVersion version;
+    version.image = image;
+    version.current = true;
+    version.created = clock_.wall();
+    for (const ImageVersion& other : tree->versions) {
+        version.number = other.image == image ? std::max(version.number, other.number) : version.number;
+    }
+    do { // a version that is gone may have left a layer that others stand on
+        ++version.number;
+        version.file = version_file(image, version.number);
+    } while (tree->find(version.file) != nullptr);
+    const std::string path = layout_.path(version.file);
+    if (files_.exists(path)) {
+        return make_error(std::errc::file_exists, path + " exists but is not in the catalogue. Move it away, then try again.");
+    }
+    if (const Result<void> made = files_.make_directories(layout_.path("images/" + image)); !made) {
+        return made.error();
+    }
+    return version;
+}
+
+/// The machine's overlay as a layer at its present place: closed, clean, sound over what it stands on. The slot is locked.
+Result<LayerRow> DirectoryStore::overlay_as_layer(const OverlayRow& row, Slot& slot) {
+    if (const Result<void> closed = close_cleanly(row, slot); !closed) {
+        return closed.error();
+    }
+    const Result<LayerTree> tree = LayerTree::read(catalogue_);
+    if (!tree) {
+        return tree.error();
+    }
+    const Result<std::vector<LayerRow>> below = tree->chain(row.layer);
+    if (!below) {
+        return below.error();
+    }
+    std::vector<LayerPlace> places = places_of(*below);
+    places.insert(places.begin(), LayerPlace{layout_.path(row.file), {}});
+    const Result<std::shared_ptr<Master>> master = open_master(open_files_, places);
+    if (!master) {
+        return master.error();
+    }
+    return LayerRow{row.file, row.layer, {}, (*master)->identity(), clock_.wall()};
+}
+
+Result<ImageVersion> DirectoryStore::publish(const std::string& machine, const std::string& image, AfterPublish after) {
+    if (const Result<void> valid = check_store_name("An image's name", image); !valid) {
+        return valid.error();
+    }
+    const std::shared_ptr<Slot> of_image = slot("image/" + image);
+    const std::shared_ptr<Slot> of_machine = slot("machine/" + machine);
+    const std::scoped_lock one_at_a_time(of_image->mutex, of_machine->mutex);
+    const Result<OverlayRow> row = idle_persistent_overlay(machine, *of_machine);
+    if (!row) {
+        return row.error();
+    }
+    const std::shared_lock layers_stay(dependence_);
+    Result<LayerRow> layer = overlay_as_layer(*row, *of_machine);
+    Result<ImageVersion> version = new_version(image);
+    if (!layer || !version) {
+        return layer ? version.error() : layer.error();
+    }
+    layer->origin = std::exchange(layer->file, version->file);
+    version->identity = layer->identity;
+    CatalogueChange change{.put_layers = {*layer}, .add_versions = {*version}};
+    Result<void> done;
+    OverlayRow next = *row;
+    if (after == AfterPublish::machine_goes_on) {
+        const Result<std::string> file = free_overlay_file(machine);
+        if (!file) {
+            return file.error();
+        }
+        next = {machine, image, version->number, OverlayKind::persistent, *file, clock_.wall(), layer->file, {}};
+        done = make_child(next.file, *layer);
+        change.put_overlays = {next};
+    } else {
+        change.remove_overlays = {machine};
+    }
+    done = done ? catalogue_.apply(change) : done;
+    done = done ? settle(*layer) : done;
+    if (done && after == AfterPublish::machine_goes_on) {
+        done = layout_.publish(next.file);
+    }
+    return done ? version : Result<ImageVersion>(done.error());
+}
+
+} // namespace rootstock::images
