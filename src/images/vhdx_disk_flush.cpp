@@ -140,6 +140,9 @@ Result<void> VhdxDisk::close() {
     if (Result<void> cut = parts_.file->resize(parts_.slots->used_end()); !cut) {
         return cut;
     }
+    if (Result<void> synced = parts_.file->sync_data(); !synced) { // a file that becomes a layer is known by its size
+        return synced;
+    }
     return files_.remove(LiveMap::path_of(path));
 }
 
