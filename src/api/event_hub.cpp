@@ -163,6 +163,7 @@ class EventHub::Listener final : public http::Stream {
 EventHub::EventHub(const Parts& parts, const Model& model) : parts_(parts), model_(model) {
     parts_.disks.on_session_change(
         [this](const boot::Session& session) { session_changed(session); });
+    parts_.versions.on_change([this] { images_changed(); });
     parts_.log.on_event([this] { note([](Dirty& dirty) { dirty.log = true; }); });
     listening_ =
         parts_.registry.listen([this](const fleet::Change& change) { registry_changed(change); });
@@ -171,6 +172,7 @@ EventHub::EventHub(const Parts& parts, const Model& model) : parts_(parts), mode
 EventHub::~EventHub() {
     listening_.reset();
     parts_.log.on_event(nullptr);
+    parts_.versions.on_change(nullptr);
     parts_.disks.on_session_change(nullptr);
 }
 

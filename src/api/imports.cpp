@@ -14,9 +14,8 @@ namespace rootstock::api {
 /// One import and its progress. Dropping it cancels the import and waits for its end.
 class Imports::Import final : public http::Stream {
   public:
-    Import(const Parts& parts, EventHub& hub, images::ImportSource source, std::string name)
-        : parts_(parts), hub_(hub), source_(std::move(source)), name_(std::move(name)),
-          thread_([this] { run(); }) {}
+    Import(EventHub& hub, std::string name, Work work)
+        : hub_(hub), name_(std::move(name)), work_(std::move(work)), thread_([this] { run(); }) {}
     ~Import() override {
         cancel();
         thread_.join();
@@ -53,40 +52,16 @@ class Imports::Import final : public http::Stream {
 
   private:
     void run() {
-        parts_.log.info("api.import.started", {{"image", name_}, {"source", source_.path}});
-        const auto version =
-            parts_.store.import(source_, name_, [this](const images::ImportProgress& progress) {
-                tell([&] {
-                    progress_ = progress;
-                    changed_ = true;
-                });
-                return !cancelled_;
+        const auto result = work_([this](const images::ImportProgress& progress) {
+            tell([&] {
+                progress_ = progress;
+                changed_ = true;
             });
-        std::string line;
-        if (version) {
-            parts_.log.info("api.import.done", {{"image", name_}, {"version", version->number}});
-            line = json::serialize(json::object{{"image", image_of(*version)}}) + "\n";
-        } else {
-            parts_.log.warning(
-                "api.import.failed",
-                {{"image", name_}, {"source", source_.path}, {"reason", version.error().what}});
-            line = error_line(version.error());
-        }
+            return !cancelled_;
+        });
+        const std::string line = result ? json::serialize(*result) + "\n" : error_line(result.error());
         tell([&] { ended_ = line; });
         hub_.images_changed();
-    }
-
-    json::object image_of(const images::ImageVersion& version) const {
-        const auto all = parts_.store.images();
-        if (all) {
-            const auto at = std::find_if(all->begin(), all->end(), [&](const auto& image) {
-                return image.version.image == version.image;
-            });
-            if (at != all->end()) {
-                return Model(parts_).image_json(*at);
-            }
-        }
-        return Model(parts_).image_json({version, 0, {}});
     }
 
     template <class Change> void tell(Change change) {
@@ -101,10 +76,9 @@ class Imports::Import final : public http::Stream {
         }
     }
 
-    const Parts& parts_;
     EventHub& hub_;
-    const images::ImportSource source_;
     const std::string name_;
+    const Work work_;
     std::atomic<bool> cancelled_{false};
     std::mutex mutex_; // guards all below but the thread
     http::Wake wake_;
@@ -118,15 +92,28 @@ class Imports::Import final : public http::Stream {
 Imports::Imports(const Parts& parts, EventHub& hub) : parts_(parts), hub_(hub) {}
 Imports::~Imports() = default; // the streams own the imports, and end before the router does
 
+Result<json::object> Imports::import(const images::ImportSource& source,
+                                     const std::string& name,
+                                     const images::ProgressCallback& progress) const {
+    parts_.log.info("api.import.started", {{"image", name}, {"source", source.path}});
+    const auto version = parts_.store.import(source, name, progress);
+    if (!version) {
+        parts_.log.warning("api.import.failed",
+                           {{"image", name}, {"source", source.path}, {"reason", version.error().what}});
+        return version.error();
+    }
+    parts_.log.info("api.import.done", {{"image", name}, {"version", version->number}});
+    const auto all = parts_.store.images();
+    const auto at = all ? std::find_if(all->begin(),
+                                       all->end(),
+                                       [&](const auto& image) { return image.version.image == name; })
+                        : std::vector<images::ImageInfo>::const_iterator();
+    const images::ImageInfo image = all && at != all->end() ? *at : images::ImageInfo{*version, 0, {}};
+    return json::object{{"image", Model(parts_).image_json(image)}};
+}
+
 Result<std::shared_ptr<http::Stream>> Imports::start(const images::ImportSource& source,
                                                      const std::string& name) {
-    if (!fleet::is_valid_store_name(name)) {
-        return make_error(
-            std::errc::invalid_argument,
-            "\"" + name +
-                "\" is no name for an image; use small letters, digits, dots, hyphens and "
-                "underscores, at most 63");
-    }
     if (!source.path.starts_with('/')) {
         return make_error(
             std::errc::invalid_argument,
@@ -136,19 +123,32 @@ Result<std::shared_ptr<http::Stream>> Imports::start(const images::ImportSource&
         return make_error(std::errc::invalid_argument,
                           "there is no file " + source.path + " on the server");
     }
+    return start(name, [this, source, name](const images::ProgressCallback& progress) {
+        return import(source, name, progress);
+    });
+}
+
+Result<std::shared_ptr<http::Stream>> Imports::start(const std::string& name, Work work) {
+    if (!fleet::is_valid_store_name(name)) {
+        return make_error(
+            std::errc::invalid_argument,
+            "\"" + name +
+                "\" is no name for an image; use small letters, digits, dots, hyphens and "
+                "underscores, at most 63");
+    }
     std::lock_guard lock(mutex_);
     std::erase_if(running_, [](const auto& import) { return import.expired(); });
     for (const auto& running : running_) {
         if (const auto import = running.lock(); import && import->name() == name) {
             return make_error(std::errc::operation_in_progress,
-                              "image " + name + " is being imported already; wait for its end");
+                              "image " + name + " is being imported or published already; wait for its end");
         }
     }
     if (running_.size() >= imports_at_once_max) {
         return make_error(std::errc::resource_unavailable_try_again,
                           "two imports are under way; wait for the end of one");
     }
-    auto import = std::make_shared<Import>(parts_, hub_, source, name);
+    auto import = std::make_shared<Import>(hub_, name, std::move(work));
     running_.push_back(import);
     return std::shared_ptr<http::Stream>(std::move(import));
 }

@@ -1,5 +1,6 @@
-// Imports: image imports under way, each on a thread of its own (it takes minutes, and the offload
-// pool is for short calls), with its progress as a stream of lines (docs/api.md, "Images").
+// Imports: new versions of images in the making (imports, publications), each on a thread of its own
+// (it takes minutes, and the offload pool is for short calls), with its progress as a stream of lines
+// (docs/api.md, "Images").
 // Threads: thread-safe. The destructor cancels what is under way and waits for it.
 #pragma once
 
@@ -19,9 +20,15 @@ class Imports {
     /// goes before its end, so does the import.
     [[nodiscard]] Result<std::shared_ptr<http::Stream>> start(const images::ImportSource& source,
                                                               const std::string& name);
+    /// Any other way to a new version of the image `name`; one at a time. `work` gives the last line.
+    using Work = std::function<Result<json::object>(const images::ProgressCallback&)>;
+    [[nodiscard]] Result<std::shared_ptr<http::Stream>> start(const std::string& name, Work work);
 
   private:
     class Import;
+    [[nodiscard]] Result<json::object> import(const images::ImportSource& source,
+                                              const std::string& name,
+                                              const images::ProgressCallback& progress) const;
 
     const Parts& parts_;
     EventHub& hub_;

@@ -113,6 +113,20 @@ Result<std::optional<std::uint64_t>> size_of(const json::object& body, const cha
     return expected(key, "a size like \"10G\", or a number of bytes");
 }
 
+Result<std::optional<std::uint64_t>>
+number_of(const json::object& body, const char* key, std::uint64_t least, std::uint64_t most) {
+    const json::value* value = body.if_contains(key);
+    if (value == nullptr) {
+        return std::optional<std::uint64_t>();
+    }
+    const bool whole = value->is_int64() && value->as_int64() >= 0;
+    const auto number = whole ? static_cast<std::uint64_t>(value->as_int64()) : 0;
+    if (!whole || number < least || number > most) {
+        return expected(key, "a number from " + std::to_string(least) + " to " + std::to_string(most));
+    }
+    return std::optional(number);
+}
+
 Result<std::optional<bool>> truth_of(const json::object& body, const char* key) {
     const json::value* value = body.if_contains(key);
     if (value == nullptr) {

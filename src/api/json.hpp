@@ -33,6 +33,9 @@ texts_of(const json::object& body, const char* key, std::size_t most);
 /// "10G" or a number of bytes.
 [[nodiscard]] Result<std::optional<std::uint64_t>> size_of(const json::object& body,
                                                            const char* key);
+/// A whole number from `least` to `most`.
+[[nodiscard]] Result<std::optional<std::uint64_t>>
+number_of(const json::object& body, const char* key, std::uint64_t least, std::uint64_t most);
 [[nodiscard]] Result<std::optional<bool>> truth_of(const json::object& body, const char* key);
 /// {"user": "backup", "secret": "..."}; null takes it away: an empty identity.
 [[nodiscard]] Result<std::optional<images::ChapIdentity>> chap_of(const json::object& body,

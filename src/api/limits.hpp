@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 
 namespace rootstock::api {
 
@@ -11,6 +12,8 @@ inline constexpr std::size_t boots_listed_max = 500;
 inline constexpr std::size_t event_streams_max = 64;
 inline constexpr std::size_t imports_at_once_max = 2;
 inline constexpr std::size_t volume_initiators_max = 256;
+/// Of the newest versions, when nobody says how many `image prune` keeps.
+inline constexpr std::uint32_t versions_kept = 3;
 
 /// Changes are gathered for this long and sent together.
 inline constexpr std::chrono::milliseconds event_gather{100};

@@ -23,14 +23,6 @@ sessions_on(const std::vector<boot::Session>& sessions, Kind kind, const std::st
         }));
 }
 
-template <class Texts> json::array text_array(const Texts& texts) {
-    json::array array;
-    for (const auto& text : texts) {
-        array.emplace_back(text);
-    }
-    return array;
-}
-
 json::array mac_array(const std::vector<Mac>& macs) {
     json::array array;
     for (const Mac mac : macs) {
@@ -110,6 +102,8 @@ json::object Model::boot_json(const fleet::Boot& boot, const fleet::FleetView& v
             {"mac", boot.mac.text()},
             {"generation", boot.generation},
             {"started", time_json(boot.started)},
+            {"image", boot.image.empty() ? json::value(nullptr) : json::value(boot.image)},
+            {"version", boot.version == 0 ? json::value(nullptr) : json::value(boot.version)},
             {"outcome", fleet::outcome_name(boot.outcome)},
             {"reason", boot.reason},
             {"stages", std::move(stages)}};
@@ -235,7 +229,10 @@ json::object Model::image_json(const images::ImageInfo& image) const {
             {"stored_bytes", image.stored_bytes},
             {"created", time_json(image.version.created)},
             {"file", parts_.store.file_path(image.version.file)},
-            {"machines", text_array(image.machines)}};
+            {"machines", text_array(image.machines)},
+            {"versions", versions_json(image.version.image)},
+            {"releases", releases_json(image.version.image)},
+            {"maintenance", maintenance_json(image.version.image)}};
 }
 
 Result<json::array> Model::images() const {

@@ -28,6 +28,8 @@ class Model {
     [[nodiscard]] std::optional<json::object> boot(fleet::BootId id) const;
 
     [[nodiscard]] json::object image_json(const images::ImageInfo& image) const;
+    [[nodiscard]] json::object release_json(const images::Release& release) const;
+    [[nodiscard]] json::object publication_json(const boot::Publication& publication) const;
     [[nodiscard]] static json::object log_json(const LogEvent& event);
 
     /// A name for the next machine: the last one's, counted up ("lab1-07" -> "lab1-08"); "pc-01"
@@ -45,11 +47,22 @@ class Model {
                                          const fleet::FleetView& view) const;
     [[nodiscard]] json::object unknown_json(const fleet::UnknownMachine& unknown,
                                             const std::string& proposed) const;
+    [[nodiscard]] json::array versions_json(const std::string& image) const;
+    [[nodiscard]] json::array releases_json(const std::string& image) const;
+    [[nodiscard]] json::value maintenance_json(const std::string& image) const;
     [[nodiscard]] static json::object session_json(const boot::Session& session);
     [[nodiscard]] json::object volume_json(const images::VolumeRow& volume, const Seen& seen) const;
 
     const Parts& parts_;
 };
+
+template <class Texts> [[nodiscard]] json::array text_array(const Texts& texts) {
+    json::array array;
+    for (const auto& text : texts) {
+        array.emplace_back(text);
+    }
+    return array;
+}
 
 /// What a machine does right now.
 enum class MachineState : std::uint8_t { off, booting, running, failed };

@@ -7,6 +7,7 @@
 #include "boot/files.hpp"
 #include "boot/scripts.hpp"
 #include "boot/settings.hpp"
+#include "boot/versions.hpp"
 #include "dhcp/lease_store.hpp"
 #include "fleet/registry.hpp"
 #include "images/store.hpp"
@@ -29,6 +30,7 @@ struct Parts {
     images::Store& store;
     images::FileSystem& files;
     boot::Disks& disks;
+    boot::Versions& versions;
     boot::Scripts& scripts;
     boot::Files& loaders;
     EventLog& log;

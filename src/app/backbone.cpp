@@ -114,6 +114,11 @@ Result<void> Backbone::open_data() {
     disks_ = std::make_unique<boot::Disks>(settings_.names, *registry_, *store_, database_->reservations(), log_, clock_,
                                            boot::DiscoveryAccess{config_.discovery_chap, config_.discovery_mutual_chap},
                                            [leases = leases_.get()](Ipv4 address) { return leases->owner_of(address); });
+    versions_ = std::make_unique<boot::Versions>(*disks_, *registry_, *store_, database_->releases(), *files_, log_, clock_);
+    disks_->choose_versions_by([versions = versions_.get()](const fleet::Machine& machine) { return versions->choose(machine); });
+    if (const auto recovered = versions_->recover(); !recovered) {
+        return recovered.error();
+    }
     return disks_->refresh_volumes();
 }
 
@@ -125,7 +130,7 @@ http::Router Backbone::make_router() {
     facts.dhcp_mode = mode_text(config_.dhcp.mode);
     facts.host_name = host_name();
     facts.started = started_;
-    return api::make_router({*registry_, *store_, *files_, *disks_, *scripts_, *loaders_, log_, clock_, settings_, facts,
+    return api::make_router({*registry_, *store_, *files_, *disks_, *versions_, *scripts_, *loaders_, log_, clock_, settings_, facts,
                              [this] { return leases_->load(); },
                              [this](bool apply) { return plan(true, apply); }});
 }
@@ -190,6 +195,7 @@ Result<api::Plan, api::PlanFailure> Backbone::plan(bool reload, bool apply) {
 
 void Backbone::do_chores() {
     disks_->close_idle();
+    versions_->tick();
     store_->refresh_masters();
 }
 

@@ -12,6 +12,7 @@
 #include "boot/files.hpp"
 #include "boot/lease_book.hpp"
 #include "boot/scripts.hpp"
+#include "boot/versions.hpp"
 #include "core/random.hpp"
 #include "db/database.hpp"
 #include "http/router.hpp"
@@ -71,6 +72,7 @@ class Backbone {
     std::unique_ptr<boot::Files> loaders_;
     std::unique_ptr<boot::Scripts> scripts_;
     std::unique_ptr<boot::Disks> disks_;
+    std::unique_ptr<boot::Versions> versions_;
     std::mutex plan_mutex_; // one comparison with the file at a time
 };
 

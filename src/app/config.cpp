@@ -296,7 +296,7 @@ void read_image(TableReader& table, Config& config) {
 std::optional<fleet::Mode> read_mode(TableReader& table) {
     const Key key{"mode", R"("persistent" (its disk is kept) or "reset" (its disk starts afresh at each boot))", "\"persistent\""};
     if (const TomlNode* node = table.take(key); node != nullptr && node->text == "maintenance") {
-        table.complain(node->place, "mode: \"maintenance\" comes with image versions, which this program does not have yet; use \"persistent\" or \"reset\"");
+        table.complain(node->place, "mode: \"maintenance\" is not for the file: `rootstock image update IMAGE --on MACHINE` begins it; use \"persistent\" or \"reset\"");
         return std::nullopt;
     }
     return table.parsed(key, fleet::parse_mode);

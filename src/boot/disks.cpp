@@ -253,17 +253,16 @@ Result<iscsi::Target, LoginStatus> Disks::open_machine(const iscsi::LoginRequest
         return taken.error();
     }
     if (!disk->unit) {
-        auto overlay = store_.open_machine_disk(name, machine.image, overlay_kind(machine.mode));
-        const auto opened =
-            overlay ? open_disks_.opened(*disk, disk_identity(target), std::move(*overlay))
-                    : Result<void>(overlay.error());
-        if (!opened) {
+        if (const auto opened = open_machine_unit(machine, *disk); !opened) {
             log_.error(
                 "boot.disk.failed",
                 {{"machine", name}, {"image", machine.image}, {"reason", opened.error().what}});
             registry_.boot_ended(*boot, fleet::BootOutcome::failed, opened.error().what);
             return LoginStatus::target_error;
         }
+    }
+    if (*taken) {
+        note_version(machine, *boot);
     }
     registry_.boot_stage(*boot, fleet::Stage::login, request.remote_address);
     if (*taken && machine.mode == fleet::Mode::reset) {
@@ -282,6 +281,27 @@ Result<iscsi::Target, LoginStatus> Disks::open_machine(const iscsi::LoginRequest
         last_login_[machine.id] = *boot;
     }
     return make_target(request, target, *login, *boot, *disk);
+}
+
+Result<void> Disks::open_machine_unit(const fleet::Machine& machine, OpenDisk& disk) {
+    const auto version = version_choice_ ? version_choice_(machine)
+                                         : Result<std::optional<std::uint32_t>>(std::nullopt);
+    if (!version) {
+        return version.error();
+    }
+    auto overlay = store_.open_machine_disk(
+        machine.name, machine.image, overlay_kind(machine.mode), *version);
+    return overlay ? open_disks_.opened(
+                         disk, disk_identity({Kind::machine, machine.name}), std::move(*overlay))
+                   : Result<void>(overlay.error());
+}
+
+/// For counting how the version does. Who writes the next one is no measure of the last.
+void Disks::note_version(const fleet::Machine& machine, fleet::BootId boot) {
+    const auto row = store_.machine_disk(machine.name);
+    if (row && *row && machine.mode != fleet::Mode::maintenance) {
+        registry_.boot_disk(boot, (*row)->image, (*row)->version);
+    }
 }
 
 /// `boot` is about to use the disk: a newer one than the last ends that one's sessions, and in mode

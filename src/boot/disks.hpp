@@ -38,6 +38,9 @@ struct DiscoveryAccess {
     images::ChapIdentity mutual_chap;
 };
 
+/// Which version a new disk of the machine stands on; nothing: its image's current one.
+using VersionChoice = std::function<Result<std::optional<std::uint32_t>>(const fleet::Machine&)>;
+
 class Disks final : public iscsi::TargetProvider {
   public:
     Disks(Names names,
@@ -48,6 +51,8 @@ class Disks final : public iscsi::TargetProvider {
           const Clock& clock,
           DiscoveryAccess discovery = {},
           LeaseOwner lease_owner = {});
+    /// Before the first login.
+    void choose_versions_by(VersionChoice choice) { version_choice_ = std::move(choice); }
     ~Disks() override;
 
     [[nodiscard]] Result<iscsi::Authentication, iscsi::LoginStatus>
@@ -70,6 +75,10 @@ class Disks final : public iscsi::TargetProvider {
     /// Closes the disk of a machine without sessions, so that the store may lend it out. Refused
     /// while it has some.
     [[nodiscard]] Result<void> release_machine_disk(const std::string& machine);
+    /// The same, and does `work` before anybody can log in again. `work` must not change the
+    /// machine's PC.
+    [[nodiscard]] Result<void> while_released(const std::string& machine,
+                                              const std::function<Result<void>()>& work);
     /// Closes a volume that nobody uses and ends its reservations, so that the store may delete it.
     /// Refused while it has sessions.
     [[nodiscard]] Result<void> release_volume(const std::string& volume);
@@ -107,6 +116,8 @@ class Disks final : public iscsi::TargetProvider {
 
     [[nodiscard]] Result<iscsi::Target, LoginStatus> open_machine(
         const iscsi::LoginRequest& request, const std::string& name, std::string_view user);
+    [[nodiscard]] Result<void> open_machine_unit(const fleet::Machine& machine, OpenDisk& disk);
+    void note_version(const fleet::Machine& machine, fleet::BootId boot);
     [[nodiscard]] Result<bool, LoginStatus>
     take_over(const fleet::Machine& machine, fleet::BootId boot, OpenDisk& disk);
     [[nodiscard]] Result<iscsi::Target, LoginStatus> open_volume(
@@ -128,6 +139,7 @@ class Disks final : public iscsi::TargetProvider {
     const Names names_;
     const DiscoveryAccess discovery_;
     const LeaseOwner lease_owner_;
+    VersionChoice version_choice_;
     fleet::Registry& registry_;
     images::Store& store_;
     Log& log_;

@@ -44,6 +44,11 @@ Result<void> Disks::discard_machine_disk(const std::string& machine) {
 }
 
 Result<void> Disks::release_machine_disk(const std::string& machine) {
+    return while_released(machine, [] { return Result<void>(); });
+}
+
+Result<void> Disks::while_released(const std::string& machine,
+                                   const std::function<Result<void>()>& work) {
     const Names::TargetName target{Kind::machine, machine};
     const auto disk = open_disks_.get(disk_identity(target));
     std::lock_guard changing(disk->changing);
@@ -52,7 +57,8 @@ Result<void> Disks::release_machine_disk(const std::string& machine) {
                           "machine " + machine +
                               " has its disk in use; switch it off, or end its sessions, first");
     }
-    return close(target, *disk);
+    const auto closed = close(target, *disk);
+    return closed ? work() : closed;
 }
 
 Result<void> Disks::release_volume(const std::string& volume) {

@@ -33,4 +33,11 @@ inline constexpr std::chrono::seconds session_end_max =
 /// come and go.
 inline constexpr std::chrono::seconds idle_disk_close{60};
 
+/// A boot that had its disk and then showed nothing for this long has failed, where boots are counted.
+inline constexpr std::chrono::minutes boot_patience{10};
+/// How often releases are looked at when nothing has happened: a time comes, a silent boot fails.
+inline constexpr std::chrono::seconds release_look{5};
+/// A release that was not taken back in this time is not watched any more.
+inline constexpr std::chrono::hours watch_time{7 * 24};
+
 } // namespace rootstock::boot

@@ -7,6 +7,9 @@ namespace rootstock::cli {
 
 void add_image_import(CLI::App& group, Options& options, Action& chosen);
 void add_image_export(CLI::App& group, Options& options, Action& chosen);
+void add_image_show(CLI::App& group, Options& options, Action& chosen);
+void add_image_version_commands(CLI::App& group, Options& options, Action& chosen); // update, release, rollback, prune
+void add_image_publish(CLI::App& group, Options& options, Action& chosen);          // publish, promote
 void add_image_file_commands(CLI::App& group, Options& options, Action& chosen); // check, convert
 
 } // namespace rootstock::cli

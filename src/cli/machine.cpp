@@ -1,4 +1,4 @@
-// rootstock machine list|show|assign|replace|reset|export|remove
+// rootstock machine list|show|assign|replace|reset|rebase|export|remove
 #include "cli/convert_file.hpp"
 #include "cli/options.hpp"
 #include "cli/output.hpp"
@@ -170,10 +170,28 @@ void add_export(CLI::App& group, Options& options, Action& chosen) {
     });
 }
 
+void add_rebase(CLI::App& group, Options& options, Action& chosen) {
+    auto machine = std::make_shared<std::string>();
+    auto version = std::make_shared<unsigned>(0);
+    auto* command = named_command(group, "rebase", "put a persistent disk that holds nothing of its own on another version", machine);
+    command->add_option("--to", *version, "the version; without it the one that a new disk would get")->check(CLI::PositiveNumber);
+    command->callback([&options, &chosen, machine, version] {
+        chosen = [&options, machine, version] {
+            json::object body;
+            if (*version != 0) {
+                body["to"] = *version;
+            }
+            return run_request(
+                options, [&](Client& client) { return client.post(machine_url(*machine) + "/rebase", body); },
+                [&](const json::value& answer) { print("the disk of machine " + *machine + " stands on version " + text_of(answer, "version") + "\n"); });
+        };
+    });
+}
+
 } // namespace
 
 void add_machine_commands(CLI::App& app, Options& options, Action& chosen) {
-    auto* group = app.add_subcommand("machine", "machines: list, show, assign, replace, reset, export, remove");
+    auto* group = app.add_subcommand("machine", "machines: list, show, assign, replace, reset, rebase, export, remove");
     group->require_subcommand(1);
     group->footer("Example: rootstock machine list");
 
@@ -201,6 +219,7 @@ void add_machine_commands(CLI::App& app, Options& options, Action& chosen) {
     });
 
     add_export(*group, options, chosen);
+    add_rebase(*group, options, chosen);
 
     auto keep_disk = std::make_shared<bool>(false);
     auto* remove = named_command(*group, "remove", "forget a machine and delete its disk", name);

@@ -9,13 +9,13 @@ namespace {
 
 // A machine that was removed meanwhile is nobody. What a late write does not know of, it does not take away: the secret, the owner.
 Result<fleet::BootId> write_boot_row(Connection& connection, const fleet::Boot& boot) {
-    Statement row = connection.query("INSERT INTO boot (id, machine, mac, generation, started_ms, outcome, reason, chap_secret) "
-                                     "VALUES (nullif(?1, 0), (SELECT id FROM machine WHERE id = ?2), ?3, ?4, ?5, ?6, ?7, ?8) "
+    Statement row = connection.query("INSERT INTO boot (id, machine, mac, generation, started_ms, outcome, reason, chap_secret, image, version) "
+                                     "VALUES (nullif(?1, 0), (SELECT id FROM machine WHERE id = ?2), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) "
                                      "ON CONFLICT (id) DO UPDATE SET machine = coalesce(excluded.machine, machine), "
                                      "generation = max(excluded.generation, generation), outcome = ?6, reason = ?7, "
-                                     "chap_secret = iif(?8 = '', chap_secret, ?8) RETURNING id",
+                                     "chap_secret = iif(?8 = '', chap_secret, ?8), image = ?9, version = ?10 RETURNING id",
                                      boot.id, boot.machine, boot.mac.text(), std::int64_t{boot.generation}, unix_ms(boot.started),
-                                     fleet::outcome_name(boot.outcome), boot.reason, boot.chap_secret);
+                                     fleet::outcome_name(boot.outcome), boot.reason, boot.chap_secret, boot.image, std::int64_t{boot.version});
     const fleet::BootId written = row.next() ? row.integer(0) : 0;
     if (auto done = row.run(); !done) {
         return done.error();
@@ -67,7 +67,7 @@ Result<fleet::BootId> write_boot(Connection& connection, const fleet::Boot& boot
 }
 
 Result<std::vector<fleet::Boot>> read_boots(Connection& connection, std::optional<fleet::MachineId> machine, std::size_t most) {
-    auto boots = collect(connection.query("SELECT id, machine, mac, generation, started_ms, outcome, reason, chap_secret FROM boot "
+    auto boots = collect(connection.query("SELECT id, machine, mac, generation, started_ms, outcome, reason, chap_secret, image, version FROM boot "
                                           "WHERE ?1 IS NULL OR machine = ?1 ORDER BY id DESC LIMIT ?2",
                                           machine, static_cast<std::int64_t>(most)),
                          "boot", [](Row& row) {
@@ -80,6 +80,8 @@ Result<std::vector<fleet::Boot>> read_boots(Connection& connection, std::optiona
                              boot.outcome = row.parsed(5, fleet::parse_outcome);
                              boot.reason = row.text(6);
                              boot.chap_secret = row.text(7);
+                             boot.image = row.text(8);
+                             boot.version = row.integer<std::uint32_t>(9);
                              return boot;
                          });
     if (!boots) {

@@ -5,6 +5,7 @@
 #include "db/machine_store.hpp"
 #include "db/migrations.hpp"
 #include "db/process_lock.hpp"
+#include "db/release_store.hpp"
 #include "db/reservation_store.hpp"
 
 #include <fcntl.h>
@@ -14,13 +15,14 @@ namespace rootstock::db {
 
 struct Database::Parts {
     Parts(ProcessLock owned, std::unique_ptr<Connection> connection, const Clock& clock)
-        : lock(std::move(owned)), writer(std::move(connection)), machines(writer, clock), leases(writer), images(writer), reservations(writer) {}
+        : lock(std::move(owned)), writer(std::move(connection)), machines(writer, clock), leases(writer), images(writer), releases(writer), reservations(writer) {}
 
     ProcessLock lock; // first: given up only when everything is written
     Writer writer;
     MachineStore machines;
     LeaseStore leases;
     ImageStore images;
+    ReleaseStore releases;
     ReservationStore reservations;
 };
 
@@ -64,6 +66,7 @@ Database::~Database() = default;
 fleet::Store& Database::fleet() { return parts_->machines; }
 dhcp::LeaseStore& Database::leases() { return parts_->leases; }
 images::Catalogue& Database::images() { return parts_->images; }
+images::ReleaseStore& Database::releases() { return parts_->releases; }
 scsi::ReservationStore& Database::reservations() { return parts_->reservations; }
 std::uint64_t Database::transactions() const { return parts_->writer.transactions(); }
 

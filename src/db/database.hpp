@@ -6,6 +6,7 @@
 #include "dhcp/lease_store.hpp"
 #include "fleet/store.hpp"
 #include "images/catalogue.hpp"
+#include "images/release.hpp"
 #include "scsi/reservations.hpp"
 
 #include <memory>
@@ -24,6 +25,7 @@ class Database {
     [[nodiscard]] fleet::Store& fleet();
     [[nodiscard]] dhcp::LeaseStore& leases();
     [[nodiscard]] images::Catalogue& images();
+    [[nodiscard]] images::ReleaseStore& releases();
     [[nodiscard]] scsi::ReservationStore& reservations();
 
     /// Transactions so far, for the figures: callers that wait together share one.

@@ -1,5 +1,6 @@
 #include "db/image_store.hpp"
 
+#include "db/release_store.hpp"
 #include "db/values.hpp"
 
 namespace rootstock::db {
@@ -39,8 +40,13 @@ Result<void> write_layer(Connection& connection, const images::LayerRow& layer) 
 
 Result<void> write_version(Connection& connection, const images::ImageVersion& version) {
     const auto number = std::int64_t{version.number};
-    const auto added = connection.run("INSERT INTO image (name, current) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET current = ?2",
-                                      version.image, number);
+    const auto current = std::int64_t{version.current ? 1 : 0};
+    auto added = connection.run("INSERT INTO image (name, current) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET current = iif(?3, ?2, current)",
+                                version.image, number, current);
+    if (added && version.current) {
+        added = connection.run("UPDATE release SET state = 'ended', detail = ?2 WHERE image = ?1 AND state = 'active'", version.image,
+                               "version " + std::to_string(version.number) + " is everybody's since then");
+    }
     return added ? connection.run("INSERT INTO version (image, number, file, created_ms) VALUES (?1, ?2, ?3, ?4)", version.image, number,
                                   version.file, unix_ms(version.created))
                  : added;
@@ -63,6 +69,19 @@ Result<void> write_snapshot(Connection& connection, const images::SnapshotRow& s
 Result<void> delete_snapshot(Connection& connection, const images::SnapshotRow& snapshot) {
     return connection.run("DELETE FROM snapshot WHERE disk_kind = ?1 AND disk = ?2 AND name = ?3", kind_name(snapshot.disk.kind),
                           snapshot.disk.name, snapshot.name);
+}
+
+Result<void> delete_version(Connection& connection, const images::ImageVersion& version) {
+    return connection.run("DELETE FROM version WHERE image = ?1 AND number = ?2 AND number <> (SELECT current FROM image WHERE name = ?1)",
+                          version.image, std::int64_t{version.number});
+}
+
+Result<void> rename_overlay(Connection& connection, const std::pair<std::string, std::string>& owners) {
+    return connection.run("UPDATE overlay SET machine = ?2 WHERE machine = ?1", owners.first, owners.second);
+}
+
+Result<void> write_maintenance(Connection& connection, const images::Maintenance& row) {
+    return connection.run("INSERT INTO maintenance (image, machine, since_ms) VALUES (?1, ?2, ?3)", row.image, row.machine, unix_ms(row.since));
 }
 
 /// Does `work` for each, up to the first failure.
@@ -186,17 +205,29 @@ Result<std::vector<images::SnapshotRow>> ImageStore::snapshots() {
     });
 }
 
+Result<std::vector<images::Maintenance>> ImageStore::maintenance() {
+    return writer_.run([](Connection& connection) {
+        return collect(connection.query("SELECT image, machine, since_ms FROM maintenance ORDER BY image"), "maintenance",
+                       [](Row& row) { return images::Maintenance{row.text(0), row.text(1), row.time(2)}; });
+    });
+}
+
 /// What is new in front of what names it, and what goes behind it.
 Result<void> ImageStore::apply(const images::CatalogueChange& change) {
     return writer_.run([&change](Connection& connection) {
         Result<void> done = for_all(connection, change.put_layers, write_layer);
         done = done ? for_all(connection, change.add_versions, write_version) : done;
+        done = done ? for_all(connection, change.add_releases, write_release) : done;
         done = done ? for_all(connection, change.put_overlays, write_overlay) : done;
         done = done ? for_all(connection, change.put_volumes, write_volume) : done;
         done = done ? for_all(connection, change.put_snapshots, write_snapshot) : done;
         done = done ? for_all(connection, change.remove_snapshots, delete_snapshot) : done;
         done = done ? delete_named(connection, "overlay", "machine", change.remove_overlays) : done;
+        done = done ? for_all(connection, change.rename_overlays, rename_overlay) : done;
+        done = done ? for_all(connection, change.put_maintenance, write_maintenance) : done;
+        done = done ? delete_named(connection, "maintenance", "machine", change.remove_maintenance) : done;
         done = done ? delete_named(connection, "volume", "name", change.remove_volumes) : done;
+        done = done ? for_all(connection, change.remove_versions, delete_version) : done;
         done = done ? delete_named(connection, "image", "name", change.remove_images) : done;
         return done ? delete_named(connection, "layer", "file", change.remove_layers) : done;
     });

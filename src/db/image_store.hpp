@@ -15,6 +15,7 @@ class ImageStore final : public images::Catalogue {
     Result<std::vector<images::OverlayRow>> overlays() override;
     Result<std::vector<images::VolumeRow>> volumes() override;
     Result<std::vector<images::SnapshotRow>> snapshots() override;
+    Result<std::vector<images::Maintenance>> maintenance() override;
     Result<void> apply(const images::CatalogueChange& change) override;
 
   private:

@@ -46,10 +46,11 @@ Result<void> check_unique(Connection& connection, const fleet::Machine& machine)
 }
 
 Result<fleet::MachineId> write_machine_row(Connection& connection, const fleet::Machine& machine) {
-    auto written = connection.run("INSERT INTO machine (id, name, image, mode, address, generation) VALUES (nullif(?1, 0), ?2, ?3, ?4, ?5, ?6) "
-                                  "ON CONFLICT (id) DO UPDATE SET name = ?2, image = ?3, mode = ?4, address = ?5, generation = ?6",
+    auto written = connection.run("INSERT INTO machine (id, name, image, mode, address, generation, former_mode) "
+                                  "VALUES (nullif(?1, 0), ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO UPDATE SET name = ?2, image = ?3, "
+                                  "mode = ?4, address = ?5, generation = ?6, former_mode = ?7",
                                   machine.id, machine.name, machine.image, fleet::mode_name(machine.mode), text_of(machine.address),
-                                  std::int64_t{machine.generation});
+                                  std::int64_t{machine.generation}, fleet::mode_name(machine.former_mode));
     if (!written) {
         return written.error();
     }
@@ -104,7 +105,7 @@ Result<void> read_macs(Connection& connection, fleet::Machine& machine) {
 }
 
 Result<std::vector<fleet::Machine>> read_machines(Connection& connection) {
-    auto machines = collect(connection.query("SELECT id, name, image, mode, address, generation FROM machine ORDER BY name"), "machine",
+    auto machines = collect(connection.query("SELECT id, name, image, mode, address, generation, former_mode FROM machine ORDER BY name"), "machine",
                             [](Row& row) {
                                 fleet::Machine machine;
                                 machine.id = row.integer(0);
@@ -113,6 +114,7 @@ Result<std::vector<fleet::Machine>> read_machines(Connection& connection) {
                                 machine.mode = row.parsed(3, fleet::parse_mode);
                                 machine.address = row.optional_parsed(4, Ipv4::parse);
                                 machine.generation = row.integer<std::uint32_t>(5);
+                                machine.former_mode = row.parsed(6, fleet::parse_mode);
                                 return machine;
                             });
     if (!machines) {

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
 namespace rootstock::db {
@@ -125,7 +126,7 @@ std::vector<Migration> embedded_migrations() {
         constexpr std::string_view folder = "schema/";
         if (asset.name.starts_with(folder)) {
             const auto number = parse_number<int>(asset.name.substr(folder.size(), 4));
-            RS_ASSERT(number && *number == static_cast<int>(migrations.size()) + 1);
+            RS_ASSERT(number && *number > (migrations.empty() ? 0 : migrations.back().number)); // they ascend; a number may be left out
             migrations.push_back({*number, std::string(as_text(asset.bytes))});
         }
     }
@@ -136,11 +137,12 @@ Result<void> migrate(Connection& connection, std::span<const Migration> migratio
     if (auto intact = check_integrity(connection); !intact) {
         return intact;
     }
-    const auto version = checked_version(connection, static_cast<std::int64_t>(migrations.size()));
+    const auto version = checked_version(connection, migrations.empty() ? 0 : migrations.back().number);
     if (!version) {
         return version.error();
     }
-    const auto missing = migrations.subspan(static_cast<std::size_t>(*version));
+    const auto first_missing = std::ranges::find_if(migrations, [&](const Migration& migration) { return migration.number > *version; });
+    const auto missing = std::span(first_missing, migrations.end());
     std::string copy;
     if (!missing.empty() && *version > 0) {
         const auto backed_up = back_up(connection, *version);

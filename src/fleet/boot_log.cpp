@@ -137,6 +137,17 @@ bool BootLog::stage(BootId id, Stage stage, std::string_view detail, Moment mome
     return changed;
 }
 
+bool BootLog::set_disk(BootId id, const std::string& image, std::uint32_t version) {
+    Boot* boot = find_mutable(id);
+    if (boot == nullptr || (boot->image == image && boot->version == version)) {
+        return false;
+    }
+    boot->image = image;
+    boot->version = version;
+    changed_.insert(id);
+    return true;
+}
+
 bool BootLog::end(BootId id, BootOutcome outcome, std::string_view reason_text) {
     Boot* boot = find_mutable(id);
     std::string reason = plain_text(reason_text);

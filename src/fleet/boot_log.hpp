@@ -54,6 +54,8 @@ class BootLog {
 
     /// False: unknown id, or nothing new. A stage of a boot that had ended brings it back: its sessions returned.
     bool stage(BootId id, Stage stage, std::string_view detail, Moment moment);
+    /// What its disk stands on. False: unknown id, or nothing new.
+    bool set_disk(BootId id, const std::string& image, std::uint32_t version);
     bool end(BootId id, BootOutcome outcome, std::string_view reason);
 
     [[nodiscard]] const Boot* find(BootId id) const;

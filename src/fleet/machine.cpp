@@ -9,7 +9,7 @@ namespace rootstock::fleet {
 
 namespace {
 
-constexpr std::array<std::string_view, 2> mode_names = {"persistent", "reset"};
+constexpr std::array<std::string_view, 3> mode_names = {"persistent", "reset", "maintenance"};
 constexpr std::array<std::string_view, stage_count> stage_names = {
     "discover", "offer", "loader", "script", "login", "first_read", "os_login", "running"};
 constexpr std::array<std::string_view, 5> outcome_names = {"in_progress", "running", "ended", "failed", "refused"};

@@ -12,7 +12,11 @@
 
 namespace rootstock::fleet {
 
-enum class Mode : std::uint8_t { persistent, reset }; // maintenance comes with versions
+enum class Mode : std::uint8_t {
+    persistent,  // its disk is kept
+    reset,       // its disk is thrown away at each boot
+    maintenance, // it alone writes the next version of its image, until that is published or given up
+};
 [[nodiscard]] std::string_view mode_name(Mode mode);
 [[nodiscard]] std::optional<Mode> parse_mode(std::string_view name);
 
@@ -41,6 +45,7 @@ struct Machine {
     std::vector<Mac> macs;              // of the present PC; at least one
     std::string image;
     Mode mode = Mode::persistent;
+    Mode former_mode = Mode::persistent; // in maintenance: the mode that it returns to
     std::optional<Ipv4> address;        // reservation
     std::uint32_t generation = 1;       // raised by each replacement
     std::vector<RetiredMac> retired;
@@ -84,6 +89,8 @@ struct Boot {
     std::vector<StageTime> stages;
     BootOutcome outcome = BootOutcome::in_progress;
     std::string reason;                 // why it failed or was refused
+    std::string image;                  // what its disk stands on, once it has logged in; empty in maintenance
+    std::uint32_t version = 0;
     std::string chap_secret;            // of this boot's disk; never shown, never logged
 };
 

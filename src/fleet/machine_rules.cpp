@@ -75,6 +75,25 @@ Error no_such_machine(std::string_view name, const FleetView& view) {
                       "there is no machine '" + plain_text(name) + "'" + (nearest ? "; did you mean " + *nearest + "?" : ""));
 }
 
+Error only_by_update() {
+    return invalid("maintenance is no mode to choose; let `rootstock image update IMAGE --on MACHINE` begin it");
+}
+
+Error in_maintenance(const Machine& machine) {
+    return make_error(std::errc::operation_not_permitted,
+                      "machine " + machine.name + " writes the next version of image " + machine.image +
+                          "; publish it (rootstock image publish " + machine.image + ") or give it up (rootstock image update " +
+                          machine.image + " --cancel) first");
+}
+
+Result<void> check_maintenance(const Machine& before, const MachineChange& change) {
+    if (change.mode == Mode::maintenance && before.mode != Mode::maintenance) {
+        return only_by_update();
+    }
+    const bool changes = (change.mode && *change.mode != before.mode) || (change.image && *change.image != before.image);
+    return before.mode == Mode::maintenance && changes ? Result<void>(in_maintenance(before)) : Result<void>();
+}
+
 void replace_macs(Machine& machine, std::vector<Mac> macs, WallTime now) {
     const auto comes_back = [&](const RetiredMac& retired) { return std::find(macs.begin(), macs.end(), retired.mac) != macs.end(); };
     std::erase_if(machine.retired, comes_back);

@@ -12,6 +12,11 @@ namespace rootstock::fleet {
 /// The error for a machine that does not exist; suggests the nearest name.
 [[nodiscard]] Error no_such_machine(std::string_view name, const FleetView& view);
 
+/// Mode::maintenance comes by `image update` alone, and in it a machine keeps its image and its mode.
+[[nodiscard]] Result<void> check_maintenance(const Machine& before, const MachineChange& change);
+[[nodiscard]] Error only_by_update();
+[[nodiscard]] Error in_maintenance(const Machine& machine);
+
 /// `macs` take the place of the present ones: those that leave are retired in their generation, and the generation rises.
 void replace_macs(Machine& machine, std::vector<Mac> macs, WallTime now);
 

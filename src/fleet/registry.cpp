@@ -74,6 +74,9 @@ Result<void> Registry::load() {
 }
 
 Result<Machine> Registry::assign(const NewMachine& wanted, std::string_view by) {
+    if (wanted.mode == Mode::maintenance) {
+        return only_by_update();
+    }
     Machine machine;
     machine.name = wanted.name;
     machine.macs = wanted.macs;
@@ -96,6 +99,9 @@ Result<Machine> Registry::change(const std::string& name, const MachineChange& c
     if (before == nullptr) {
         return no_such_machine(name, *view);
     }
+    if (auto allowed = check_maintenance(*before, change); !allowed) {
+        return allowed.error();
+    }
     Machine after = *before;
     after.image = change.image.value_or(after.image);
     after.mode = change.mode.value_or(after.mode);
@@ -107,16 +113,40 @@ Result<Machine> Registry::change(const std::string& name, const MachineChange& c
     } else if (change.macs) {
         after.macs = *change.macs;
     }
-    const std::string detail = describe(*before, after);
+    return put_changed(*before, after, kind, std::move(lock), by);
+}
+
+Result<Machine> Registry::put_changed(const Machine& before, const Machine& after, Change::Kind kind, std::unique_lock<std::mutex> lock,
+                                      std::string_view by) {
+    const std::string detail = describe(before, after);
     if (detail.empty()) {
         return after;
     }
     auto changed = put(after, "machine.change", detail, by);
     lock.unlock();
     if (changed) {
-        listeners_.tell({kind, name, changed->macs.front(), 0});
+        listeners_.tell({kind, after.name, changed->macs.front(), 0});
     }
     return changed;
+}
+
+Result<Machine> Registry::begin_maintenance(const std::string& name, std::string_view by) { return set_mode(name, true, by); }
+Result<Machine> Registry::end_maintenance(const std::string& name, std::string_view by) { return set_mode(name, false, by); }
+
+Result<Machine> Registry::set_mode(const std::string& name, bool in_maintenance, std::string_view by) {
+    std::unique_lock lock(change_mutex_);
+    const auto view = view_.get();
+    const Machine* before = view->find(name);
+    if (before == nullptr) {
+        return no_such_machine(name, *view);
+    }
+    if ((before->mode == Mode::maintenance) == in_maintenance) {
+        return *before;
+    }
+    Machine after = *before;
+    after.former_mode = before->mode;
+    after.mode = in_maintenance ? Mode::maintenance : before->former_mode;
+    return put_changed(*before, after, Change::Kind::machine_changed, std::move(lock), by);
 }
 
 Result<Machine> Registry::replace(const std::string& name, Mac with, std::string_view by) {
@@ -146,11 +176,13 @@ Result<void> Registry::remove(const std::string& name, std::string_view by) {
     if (machine == nullptr) {
         return no_such_machine(name, *view);
     }
+    if (machine->mode == Mode::maintenance) {
+        return in_maintenance(*machine);
+    }
     if (auto removed = store_.remove_machine(machine->id); !removed) {
         return removed;
     }
-    // The change is durable and must be seen; a trail that cannot be written does not undo it.
-    static_cast<void>(store_.add_audit("machine.remove", name, mac_list(machine->macs), by));
+    audit("machine.remove", name, mac_list(machine->macs), by);
     std::vector<Machine> machines = view->machines();
     std::erase_if(machines, [machine](const Machine& other) { return other.id == machine->id; });
     view_.publish(FleetView(std::move(machines)));
@@ -164,6 +196,11 @@ Result<void> Registry::remove(const std::string& name, std::string_view by) {
     return {};
 }
 
+/// What was done is durable; a trail that cannot be written does not undo it.
+void Registry::audit(std::string_view action, std::string_view object, std::string_view detail, std::string_view by) {
+    static_cast<void>(store_.add_audit(action, object, detail, by));
+}
+
 /// Checks, writes and publishes. The caller holds change_mutex_.
 Result<Machine> Registry::put(const Machine& machine, std::string_view action, std::string_view detail, std::string_view by) {
     if (auto checked = check_machine(machine, *view_.get()); !checked) {
@@ -173,8 +210,7 @@ Result<Machine> Registry::put(const Machine& machine, std::string_view action, s
     if (!stored) {
         return stored;
     }
-    // The change is durable and must be seen; a trail that cannot be written does not undo it.
-    static_cast<void>(store_.add_audit(action, machine.name, detail, by));
+    audit(action, machine.name, detail, by);
     publish(*stored);
     std::lock_guard lock(activity_mutex_);
     for (const Mac mac : stored->macs) {
@@ -282,6 +318,17 @@ std::optional<Boot> Registry::boot(BootId id) const {
     std::lock_guard lock(activity_mutex_);
     const Boot* boot = boots_.find(id);
     return boot == nullptr ? std::nullopt : std::optional(*boot);
+}
+
+void Registry::boot_disk(BootId id, const std::string& image, std::uint32_t version) {
+    bool changed = false;
+    {
+        std::lock_guard lock(activity_mutex_);
+        changed = boots_.set_disk(id, image, version);
+    }
+    if (changed) {
+        tell_boot(id);
+    }
 }
 
 void Registry::boot_stage(BootId id, Stage stage, std::string detail) {

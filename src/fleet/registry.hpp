@@ -85,7 +85,14 @@ class Registry {
     /// The PC `with` takes the place of the present one: one transaction; generation + 1; the old MACs are retired. `with` may be unknown, or
     /// retired from this same machine (it comes back) or another; a present MAC of another machine is refused with its name.
     [[nodiscard]] Result<Machine> replace(const std::string& name, Mac with, std::string_view by);
+    /// Refused for a machine in maintenance.
     [[nodiscard]] Result<void> remove(const std::string& name, std::string_view by);
+    /// Mode::maintenance and back to the mode before. In it neither mode nor image can be changed otherwise. Fine when it is so already.
+    [[nodiscard]] Result<Machine> begin_maintenance(const std::string& name, std::string_view by);
+    [[nodiscard]] Result<Machine> end_maintenance(const std::string& name, std::string_view by);
+
+    /// What was done to something else than a machine, for the audit trail.
+    void audit(std::string_view action, std::string_view object, std::string_view detail, std::string_view by);
 
     // --- unknown machines: bounded (limits.hpp), the one that was silent longest goes first
     void saw_unknown(const UnknownMachine& facts);      // merges with what is known; written lazily
@@ -103,6 +110,8 @@ class Registry {
     /// With its secret: for the login only, never to be shown or logged.
     [[nodiscard]] std::optional<Boot> boot(BootId id) const;
     void boot_stage(BootId id, Stage stage, std::string detail);
+    /// What the boot's disk stands on: for counting how a version does.
+    void boot_disk(BootId id, const std::string& image, std::uint32_t version);
     /// What is known of the boot is durable once this returns.
     [[nodiscard]] Result<void> save_boot(BootId id);
     void boot_ended(BootId id, BootOutcome outcome, std::string reason);
@@ -116,6 +125,9 @@ class Registry {
   private:
     [[nodiscard]] Moment moment() const { return {clock_.now(), clock_.wall()}; }
     [[nodiscard]] Result<Machine> put(const Machine& machine, std::string_view action, std::string_view detail, std::string_view by);
+    [[nodiscard]] Result<Machine> put_changed(const Machine& before, const Machine& after, Change::Kind kind, std::unique_lock<std::mutex> lock,
+                                              std::string_view by);
+    [[nodiscard]] Result<Machine> set_mode(const std::string& name, bool in_maintenance, std::string_view by);
     void publish(const Machine& machine);
     void tell_boot(BootId id);
     [[nodiscard]] bool write_activity();

@@ -6,9 +6,11 @@
 
 #include "core/clock.hpp"
 #include "images/master.hpp"
+#include "images/release.hpp"
 #include "images/volume.hpp"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace rootstock::images {
@@ -72,16 +74,31 @@ struct SnapshotRow {
     WallTime created;
 };
 
+/// One machine writes the next version of an image; nobody else does. The overlay that it had before belongs to kept_owner() of it meanwhile.
+struct Maintenance {
+    std::string image;
+    std::string machine;
+    WallTime since;
+};
+[[nodiscard]] std::string kept_owner(const std::string& machine); // no machine's name: those have no dot
+/// The machine of an overlay, also of one that is put aside.
+[[nodiscard]] std::string machine_of(const OverlayRow& overlay);
+
 /// Rows that come, change and go together. A row that is put replaces the one with its name.
 struct CatalogueChange {
     std::vector<LayerRow> put_layers = {};          // a parent in front of its children
-    std::vector<ImageVersion> add_versions = {};    // each becomes its image's current one; its layer is there
+    std::vector<ImageVersion> add_versions = {};    // `current`, or an image's first: becomes the current one, and releases of others end
+    std::vector<Release> add_releases = {};
     std::vector<OverlayRow> put_overlays = {};
     std::vector<VolumeRow> put_volumes = {};
     std::vector<SnapshotRow> put_snapshots = {};
     std::vector<SnapshotRow> remove_snapshots = {}; // by disk and name
     std::vector<std::string> remove_overlays = {};  // by machine
+    std::vector<std::pair<std::string, std::string>> rename_overlays = {}; // from one owner to another, who has none
+    std::vector<Maintenance> put_maintenance = {};
+    std::vector<std::string> remove_maintenance = {}; // by machine
     std::vector<std::string> remove_volumes = {};
+    std::vector<ImageVersion> remove_versions = {}; // by image and number; the current one stays
     std::vector<std::string> remove_images = {};    // with their versions
     std::vector<std::string> remove_layers = {};    // a child in front of its parent
 };
@@ -95,6 +112,7 @@ class Catalogue {
     virtual Result<std::vector<OverlayRow>> overlays() = 0;
     virtual Result<std::vector<VolumeRow>> volumes() = 0;
     virtual Result<std::vector<SnapshotRow>> snapshots() = 0;
+    virtual Result<std::vector<Maintenance>> maintenance() = 0;
 
     /// All of it or nothing. An error when something that stays names what is to go.
     virtual Result<void> apply(const CatalogueChange& change) = 0;

@@ -1,5 +1,5 @@
 // DirectoryStore: the Store over a data directory, a Catalogue and the formats of this folder. store_images.cpp: images; store_layers.cpp: layers and
-// masters; store_publish.cpp: new versions from machines' disks; store_disks.cpp: machines' disks; store_volumes.cpp: volumes; store_hold.cpp: disks that
+// masters; store_publish.cpp: new versions from machines' disks; store_versions.cpp: who needs versions, and who writes them; store_disks.cpp: machines' disks; store_volumes.cpp: volumes; store_hold.cpp: disks that
 // are lent out; store.cpp: opening and closing.
 #pragma once
 
@@ -30,9 +30,17 @@ class DirectoryStore final : public Store {
     Result<ImageVersion> import(const ImportSource& source, const std::string& name, const ProgressCallback& progress) override;
     Result<std::vector<ImageInfo>> images() override;
     Result<void> remove_image(const std::string& name) override;
-    Result<ImageVersion> publish(const std::string& machine, const std::string& image, AfterPublish after) override;
+    Result<ImageVersion> publish(const std::string& machine, const std::string& image, AfterPublish after, const std::optional<Release>& release) override;
+    Result<std::vector<ImageVersion>> versions() override { return catalogue_.versions(); }
+    Result<std::vector<VersionUse>> version_uses(const std::string& image) override;
+    Result<void> remove_version(const std::string& image, std::uint32_t number) override;
+    Result<void> begin_maintenance(const Maintenance& row) override;
+    Result<std::vector<Maintenance>> maintenance() override { return catalogue_.maintenance(); }
+    Result<void> end_maintenance(const std::string& machine) override;
 
-    Result<std::shared_ptr<Overlay>> open_machine_disk(const std::string& machine, const std::string& image, OverlayKind kind) override;
+    Result<std::shared_ptr<Overlay>> open_machine_disk(const std::string& machine, const std::string& image, OverlayKind kind,
+                                                       std::optional<std::uint32_t> version) override;
+    Result<std::optional<OverlayRow>> machine_disk(const std::string& machine) override { return overlay_of(machine); }
     Result<void> close_machine_disk(const std::string& machine) override { return close_slot("machine/" + machine); }
     Result<void> remove_machine_disk(const std::string& machine) override;
 
@@ -67,7 +75,11 @@ class DirectoryStore final : public Store {
     [[nodiscard]] static Result<void> check_not_held(const Slot& slot, const std::string& machine);
     Result<std::optional<OverlayRow>> overlay_of(const std::string& machine);
     Result<VolumeRow> volume_named(const std::string& name);
-    Result<ImageVersion> current_version(const std::string& image);
+    /// `number` nothing: the current one.
+    Result<ImageVersion> find_version(const std::string& image, std::optional<std::uint32_t> number);
+    std::uint64_t stored_bytes(const std::string& file);
+    Result<void> let_go(Slot& slot, const std::string& machine);
+    Result<void> check_writer(const Maintenance& row);
     Result<ImageVersion> new_version(const std::string& image);
 
     Result<std::shared_ptr<Master>> master_on(const std::string& layer);
@@ -84,7 +96,8 @@ class DirectoryStore final : public Store {
 
     Result<std::shared_ptr<Overlay>> open_existing(const OverlayRow& row);
     Result<std::shared_ptr<Overlay>> open_reset(const OverlayRow& row, std::shared_ptr<Master> master);
-    Result<std::shared_ptr<Overlay>> create_overlay(const std::string& machine, const std::string& image, OverlayKind kind);
+    Result<std::shared_ptr<Overlay>> create_overlay(const std::string& machine, const std::string& image, OverlayKind kind,
+                                                    std::optional<std::uint32_t> number);
     Result<void> remove_overlay_of(const OverlayRow& row);
     Result<void> make_volume_file(const VolumeRow& row);
     Result<std::shared_ptr<Overlay>> open_volume_of(VolumeRow row, Slot& slot);

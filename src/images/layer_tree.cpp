@@ -22,6 +22,12 @@ bool contains(const std::vector<std::string>& names, const std::string& name) { 
 
 } // namespace
 
+void add_once(std::vector<std::string>& words, const std::string& word) {
+    if (!contains(words, word)) {
+        words.push_back(word);
+    }
+}
+
 std::string in_words(const DiskName& disk) { return disk.kind == DiskKind::machine ? disk.name : "volume " + disk.name; }
 std::string in_words(const SnapshotRow& snapshot) { return "snapshot " + snapshot.name + " of " + in_words(snapshot.disk); }
 
@@ -68,12 +74,12 @@ bool LayerTree::stands_on(const std::string& upper, const std::string& lower) co
 std::vector<std::string> LayerTree::users(const std::string& layer) const {
     std::vector<std::string> users;
     const auto add = [&](const std::string& upper, const std::string& words) {
-        if (stands_on(upper, layer) && !contains(users, words)) {
-            users.push_back(words);
+        if (stands_on(upper, layer)) {
+            add_once(users, words);
         }
     };
     for (const OverlayRow& row : overlays) {
-        add(row.layer, row.machine);
+        add(row.layer, machine_of(row));
     }
     for (const VolumeRow& row : volumes) {
         add(row.layer, "volume " + row.name);
@@ -85,6 +91,19 @@ std::vector<std::string> LayerTree::users(const std::string& layer) const {
         add(row.file, "image " + row.image);
     }
     return users;
+}
+
+void LayerTree::add_users(const ImageVersion& version, std::vector<std::string>& users) const {
+    for (const OverlayRow& row : overlays) {
+        if (row.image == version.image && row.version == version.number) {
+            add_once(users, machine_of(row));
+        }
+    }
+    for (const SnapshotRow& row : snapshots) {
+        if (row.image == version.image && row.version == version.number) {
+            add_once(users, in_words(row));
+        }
+    }
 }
 
 std::vector<LayerRow> LayerTree::unneeded() const {
@@ -130,7 +149,11 @@ void LayerTree::remove(const CatalogueChange& change) {
     }
     std::erase_if(overlays, [&](const OverlayRow& row) { return contains(change.remove_overlays, row.machine); });
     std::erase_if(volumes, [&](const VolumeRow& row) { return contains(change.remove_volumes, row.name); });
-    std::erase_if(versions, [&](const ImageVersion& row) { return contains(change.remove_images, row.image); });
+    std::erase_if(versions, [&](const ImageVersion& row) {
+        return contains(change.remove_images, row.image) || std::ranges::any_of(change.remove_versions, [&](const ImageVersion& gone) {
+                   return gone.image == row.image && gone.number == row.number;
+               });
+    });
 }
 
 } // namespace rootstock::images

@@ -20,6 +20,10 @@ struct LayerTree {
     [[nodiscard]] Result<std::vector<LayerRow>> chain(const std::string& layer) const;
     /// Whose contents need it, directly or through other layers, in words for people: "lab1-07", "volume data", "image win11-lab", "snapshot a of lab1-07".
     [[nodiscard]] std::vector<std::string> users(const std::string& layer) const;
+    /// Who began as this version, in words, but for the layers of other versions: those stay with them.
+    void add_users(const ImageVersion& version, std::vector<std::string>& users) const;
+    /// Whether `upper` is `lower` or stands on it.
+    [[nodiscard]] bool stands_on(const std::string& upper, const std::string& lower) const;
     /// What nobody needs, a child in front of its parent.
     [[nodiscard]] std::vector<LayerRow> unneeded() const;
     /// Every file that has a row.
@@ -27,10 +31,10 @@ struct LayerTree {
 
     /// As it will be without the rows that `change` removes.
     void remove(const CatalogueChange& change);
-
-  private:
-    [[nodiscard]] bool stands_on(const std::string& upper, const std::string& lower) const;
 };
+
+/// Appends `word` where it is not there yet.
+void add_once(std::vector<std::string>& words, const std::string& word);
 
 /// "snapshot before-update of lab1-07", "snapshot a of volume data".
 [[nodiscard]] std::string in_words(const SnapshotRow& snapshot);

@@ -17,10 +17,19 @@ struct ImageInfo {
     std::vector<std::string> machines; // whose overlays depend on any version of it
 };
 
+/// A version, and who needs it.
+struct VersionUse {
+    ImageVersion version;
+    std::uint64_t stored_bytes = 0;
+    std::vector<std::string> machines;  // whose disks began as it, also those that are put aside
+    std::vector<std::string> needed_by; // these and everything else that stands on it, in words
+};
+
 /// What becomes of the machine whose disk was published.
 enum class AfterPublish : std::uint8_t {
-    overlay_goes,    // it gets a new disk at its next boot
-    machine_goes_on, // with a new, empty overlay over the new version: what it had
+    overlay_goes,     // it gets a new disk at its next boot
+    machine_goes_on,  // with a new, empty overlay over the new version: what it had
+    maintenance_ends, // what was put aside is its disk again
 };
 
 class Store {
@@ -35,11 +44,30 @@ class Store {
 
     /// The machine's persistent disk, which nobody has open, becomes the next version of `image`, a new one or one that is there: it is closed, checked, and
     /// moved to the image's place without being copied, on top of what it stood on.
-    virtual Result<ImageVersion> publish(const std::string& machine, const std::string& image, AfterPublish after) = 0;
+    /// `release`: who gets it, its image and version are filled in; nothing, or the first version of an image: it becomes the current one.
+    virtual Result<ImageVersion> publish(const std::string& machine, const std::string& image, AfterPublish after,
+                                         const std::optional<Release>& release = {}) = 0;
 
-    /// The machine's disk, created on the image's current version when there is none. The same object for all who have it open.
-    /// A persistent overlay stays on its version. A reset overlay lost to a reboot of the host is made anew.
-    virtual Result<std::shared_ptr<Overlay>> open_machine_disk(const std::string& machine, const std::string& image, OverlayKind kind) = 0;
+    /// Every version of every image, by name and number.
+    virtual Result<std::vector<ImageVersion>> versions() = 0;
+    /// Every version of one image, by number; errc::no_such_file_or_directory when there is none.
+    virtual Result<std::vector<VersionUse>> version_uses(const std::string& image) = 0;
+    /// Refused for the current version, and while anything stands on it.
+    virtual Result<void> remove_version(const std::string& image, std::uint32_t number) = 0;
+
+    /// The machine becomes the one writer of its image's next version, on a new disk; what it has is put aside. Refused while that is in use, and while
+    /// another machine writes that image.
+    virtual Result<void> begin_maintenance(const Maintenance& row) = 0;
+    virtual Result<std::vector<Maintenance>> maintenance() = 0;
+    /// The disk that it wrote on is thrown away, and what was put aside is its disk again. Refused while the disk is in use.
+    virtual Result<void> end_maintenance(const std::string& machine) = 0;
+
+    /// The machine's disk, created on `version` of the image (nothing: the current one) when there is none. The same object for all who have it
+    /// open. A persistent overlay stays on its version. A reset overlay lost to a reboot of the host is made anew.
+    virtual Result<std::shared_ptr<Overlay>> open_machine_disk(const std::string& machine, const std::string& image, OverlayKind kind,
+                                                               std::optional<std::uint32_t> version = {}) = 0;
+    /// What the machine's disk stands on; nothing when it has none.
+    virtual Result<std::optional<OverlayRow>> machine_disk(const std::string& machine) = 0;
     /// Closes the disk cleanly; it is opened anew when it is wanted again. Refused while somebody else has it open; fine when nobody had.
     virtual Result<void> close_machine_disk(const std::string& machine) = 0;
     /// Throws the overlay away (reset mode at a new boot; `machine reset`; another image). The caller has ended the sessions: an open disk is refused.

@@ -14,7 +14,8 @@ Result<std::optional<OverlayRow>> DirectoryStore::overlay_of(const std::string& 
     return found == overlays->end() ? std::optional<OverlayRow>() : *found;
 }
 
-Result<std::shared_ptr<Overlay>> DirectoryStore::open_machine_disk(const std::string& machine, const std::string& image, OverlayKind kind) {
+Result<std::shared_ptr<Overlay>> DirectoryStore::open_machine_disk(const std::string& machine, const std::string& image, OverlayKind kind,
+                                                                          std::optional<std::uint32_t> version) {
     if (const Result<void> valid = check_store_name("A machine's name", machine); !valid) {
         return valid.error();
     }
@@ -41,7 +42,7 @@ Result<std::shared_ptr<Overlay>> DirectoryStore::open_machine_disk(const std::st
             return removed.error();
         }
     }
-    Result<std::shared_ptr<Overlay>> disk = fits ? open_existing(**row) : create_overlay(machine, image, kind);
+    Result<std::shared_ptr<Overlay>> disk = fits ? open_existing(**row) : create_overlay(machine, image, kind, version);
     if (disk) {
         mine->disk = *disk;
     }
@@ -73,9 +74,10 @@ Result<std::shared_ptr<Overlay>> DirectoryStore::open_reset(const OverlayRow& ro
     return open_reset_overlay(files_, layout_.path(row.file), std::move(master));
 }
 
-Result<std::shared_ptr<Overlay>> DirectoryStore::create_overlay(const std::string& machine, const std::string& image, OverlayKind kind) {
+Result<std::shared_ptr<Overlay>> DirectoryStore::create_overlay(const std::string& machine, const std::string& image, OverlayKind kind,
+                                                                       std::optional<std::uint32_t> number) {
     std::shared_lock image_stays(dependence_);
-    const Result<ImageVersion> version = current_version(image);
+    const Result<ImageVersion> version = find_version(image, number);
     if (!version) {
         return version.error();
     }

@@ -4,29 +4,6 @@
 #include <algorithm>
 
 namespace rootstock::images {
-namespace {
-
-/// Who is on this version, but for other images: their layers stay with them.
-void add_users(const LayerTree& tree, const ImageVersion& version, std::vector<std::string>& users) {
-    const auto add = [&](const std::string& user) {
-        if (std::find(users.begin(), users.end(), user) == users.end()) {
-            users.push_back(user);
-        }
-    };
-    for (const OverlayRow& row : tree.overlays) {
-        if (row.image == version.image && row.version == version.number) {
-            add(row.machine);
-        }
-    }
-    for (const SnapshotRow& row : tree.snapshots) {
-        if (row.image == version.image && row.version == version.number) {
-            add(in_words(row));
-        }
-    }
-}
-
-} // namespace
-
 Result<ImageVersion> DirectoryStore::import(const ImportSource& source, const std::string& name, const ProgressCallback& progress) {
     if (const Result<void> valid = check_store_name("An image's name", name); !valid) {
         return valid.error();
@@ -73,14 +50,10 @@ Result<std::vector<ImageInfo>> DirectoryStore::images() {
         info.version = version;
         for (const OverlayRow& row : *overlays) {
             if (row.image == version.image) {
-                info.machines.push_back(row.machine);
+                add_once(info.machines, machine_of(row));
             }
         }
-        // A file that is gone takes no space; opening it is what reports that.
-        if (const Result<std::unique_ptr<File>> file = files_.open(layout_.path(version.file), OpenMode::read_only)) {
-            const Result<std::uint64_t> bytes = (*file)->allocated_bytes();
-            info.stored_bytes = bytes ? *bytes : 0;
-        }
+        info.stored_bytes = stored_bytes(version.file);
         infos.push_back(std::move(info));
     }
     return infos;
@@ -98,7 +71,7 @@ Result<void> DirectoryStore::remove_image(const std::string& name) {
     for (const ImageVersion& version : tree->versions) {
         if (version.image == name) {
             found = true;
-            add_users(*tree, version, users);
+            tree->add_users(version, users);
         }
     }
     if (!found) {
@@ -108,18 +81,6 @@ Result<void> DirectoryStore::remove_image(const std::string& name) {
         return busy("Image " + name + " is the base of the disks of " + join(users, ", ") + ". Reset or remove these first.");
     }
     return remove_rows({.remove_images = {name}}, {});
-}
-
-Result<ImageVersion> DirectoryStore::current_version(const std::string& image) {
-    const Result<std::vector<ImageVersion>> versions = catalogue_.versions();
-    if (!versions) {
-        return versions.error();
-    }
-    const auto found = std::find_if(versions->begin(), versions->end(), [&](const ImageVersion& v) { return v.image == image && v.current; });
-    if (found == versions->end()) {
-        return not_found("There is no image " + image + ". Import it: rootstock image import FILE --name " + image);
-    }
-    return *found;
 }
 
 } // namespace rootstock::images

@@ -74,7 +74,8 @@ Result<LayerRow> DirectoryStore::overlay_as_layer(const OverlayRow& row, Slot& s
     return LayerRow{row.file, row.layer, {}, (*master)->identity(), clock_.wall()};
 }
 
-Result<ImageVersion> DirectoryStore::publish(const std::string& machine, const std::string& image, AfterPublish after) {
+Result<ImageVersion> DirectoryStore::publish(const std::string& machine, const std::string& image, AfterPublish after,
+                                             const std::optional<Release>& release) {
     if (const Result<void> valid = check_store_name("An image's name", image); !valid) {
         return valid.error();
     }
@@ -91,9 +92,15 @@ Result<ImageVersion> DirectoryStore::publish(const std::string& machine, const s
     if (!layer || !version) {
         return layer ? version.error() : layer.error();
     }
+    version->current = !release || version->number == 1;
     layer->origin = std::exchange(layer->file, version->file);
     version->identity = layer->identity;
     CatalogueChange change{.put_layers = {*layer}, .add_versions = {*version}};
+    if (!version->current) {
+        change.add_releases = {*release};
+        change.add_releases.front().image = image;
+        change.add_releases.front().version = version->number;
+    }
     Result<void> done;
     OverlayRow next = *row;
     if (after == AfterPublish::machine_goes_on) {
@@ -101,11 +108,16 @@ Result<ImageVersion> DirectoryStore::publish(const std::string& machine, const s
         if (!file) {
             return file.error();
         }
-        next = {machine, image, version->number, OverlayKind::persistent, *file, clock_.wall(), layer->file, {}};
+        const bool of_its_image = row->image == image; // else it goes on booting its own
+        next = {machine, row->image, of_its_image ? version->number : row->version, OverlayKind::persistent, *file, clock_.wall(), layer->file, {}};
         done = make_child(next.file, *layer);
         change.put_overlays = {next};
     } else {
         change.remove_overlays = {machine};
+        if (after == AfterPublish::maintenance_ends) {
+            change.rename_overlays = {{kept_owner(machine), machine}};
+            change.remove_maintenance = {machine};
+        }
     }
     done = done ? catalogue_.apply(change) : done;
     done = done ? settle(*layer) : done;

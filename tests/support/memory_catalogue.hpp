@@ -17,6 +17,8 @@ class MemoryCatalogue final : public images::Catalogue {
         std::vector<images::OverlayRow> overlays;
         std::vector<images::VolumeRow> volumes;
         std::vector<images::SnapshotRow> snapshots;
+        std::vector<images::Maintenance> maintenance;
+        std::vector<images::Release> releases;
     };
 
     MemoryCatalogue() = default;
@@ -39,6 +41,7 @@ class MemoryCatalogue final : public images::Catalogue {
     Result<std::vector<images::OverlayRow>> overlays() override { return rows().overlays; }
     Result<std::vector<images::VolumeRow>> volumes() override { return rows().volumes; }
     Result<std::vector<images::SnapshotRow>> snapshots() override { return rows().snapshots; }
+    Result<std::vector<images::Maintenance>> maintenance() override { return rows().maintenance; }
 
     Result<void> apply(const images::CatalogueChange& change) override {
         if (hook_) {
@@ -48,12 +51,16 @@ class MemoryCatalogue final : public images::Catalogue {
         Rows next = rows_;
         put(next.layers, change.put_layers, &images::LayerRow::file);
         for (const images::ImageVersion& version : change.add_versions) {
+            bool first = true;
             for (images::ImageVersion& other : next.versions) {
-                other.current = other.current && other.image != version.image;
+                const bool same = other.image == version.image;
+                first = first && !same;
+                other.current = other.current && !(same && version.current);
             }
             next.versions.push_back(version);
-            next.versions.back().current = true;
+            next.versions.back().current = version.current || first;
         }
+        next.releases.insert(next.releases.end(), change.add_releases.begin(), change.add_releases.end());
         put(next.overlays, change.put_overlays, &images::OverlayRow::machine);
         put(next.volumes, change.put_volumes, &images::VolumeRow::name);
         next.snapshots.insert(next.snapshots.end(), change.put_snapshots.begin(), change.put_snapshots.end());
@@ -61,6 +68,16 @@ class MemoryCatalogue final : public images::Catalogue {
             std::erase_if(next.snapshots, [&](const auto& row) { return row.disk == gone.disk && row.name == gone.name; });
         }
         remove(next.overlays, change.remove_overlays, &images::OverlayRow::machine);
+        for (const auto& [from, to] : change.rename_overlays) {
+            for (images::OverlayRow& row : next.overlays) {
+                row.machine = row.machine == from ? to : row.machine;
+            }
+        }
+        put(next.maintenance, change.put_maintenance, &images::Maintenance::machine);
+        remove(next.maintenance, change.remove_maintenance, &images::Maintenance::machine);
+        for (const images::ImageVersion& gone : change.remove_versions) {
+            std::erase_if(next.versions, [&](const auto& row) { return row.image == gone.image && row.number == gone.number && !row.current; });
+        }
         remove(next.volumes, change.remove_volumes, &images::VolumeRow::name);
         remove(next.versions, change.remove_images, &images::ImageVersion::image);
         remove(next.layers, change.remove_layers, &images::LayerRow::file);
