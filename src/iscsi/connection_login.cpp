@@ -58,7 +58,7 @@ void Connection::opened(TimePoint now, Result<Target, LoginStatus> target, Sessi
     }
     phase_ = Phase::login;
     if (!target) {
-        return send_login_reply(login_->finish(target.error(), 0));
+        return send_login_reply(login_->finish(target.error(), 0, admission.tsih == 0 ? "no TSIH is free: too many sessions" : "the target could not be opened"));
     }
     session_.type = login_->session_type();
     session_.id = admission.id;
@@ -67,7 +67,7 @@ void Connection::opened(TimePoint now, Result<Target, LoginStatus> target, Sessi
     session_.parameters = login_->negotiation().parameters();
     session_.counters = std::move(counters);
     attach_units(session_, std::move(*target), portal_group_tag_);
-    send_login_reply(login_->finish(LoginStatus::success, admission.tsih));
+    send_login_reply(login_->finish(LoginStatus::success, admission.tsih, {}));
     last_heard_ = now;
     enter_full_feature();
 }

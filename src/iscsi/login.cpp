@@ -76,12 +76,12 @@ LoginStep Login::handle(const LoginRequestHeader& header, Bytes data) {
         reply.flags = stage_flags(stage_);
         return reply;
     }
-    TextWriter text;
-    if (auto fine = take_keys(text); !fine) {
-        return refuse(fine.error());
+    if (unsent_.empty()) { // else it fetches the rest of our answer
+        if (auto fine = take_keys(); !fine) {
+            return refuse(fine.error());
+        }
     }
-    text_.clear();
-    return answer(header, text);
+    return answer(header);
 }
 
 Login::Check Login::check_header(const LoginRequestHeader& header) {
@@ -116,6 +116,9 @@ Login::Check Login::check_header(const LoginRequestHeader& header) {
 }
 
 Login::Check Login::collect_text(Bytes data) {
+    if (!unsent_.empty() && !data.empty()) {
+        return Refusal{LoginStatus::initiator_error, "text before our answer was whole"};
+    }
     if (data.size() > limits::login_text - text_.size()) {
         return Refusal{LoginStatus::initiator_error, "the login text is too long"};
     }
@@ -123,11 +126,13 @@ Login::Check Login::collect_text(Bytes data) {
     return {};
 }
 
-Login::Check Login::take_keys(TextWriter& answer) {
-    const auto pairs = parse_text(text_);
+Login::Check Login::take_keys() {
+    const std::string text = std::exchange(text_, {});
+    const auto pairs = parse_text(text);
     if (!pairs) {
         return Refusal{LoginStatus::initiator_error, "malformed key=value text"};
     }
+    TextWriter answer;
     const std::uint8_t stage = stage_ == Stage::security ? key_stage::security : key_stage::operational;
     if (auto fine = take_names(*pairs, answer); !fine) {
         return fine;
@@ -137,7 +142,15 @@ Login::Check Login::take_keys(TextWriter& answer) {
             return Refusal{LoginStatus::initiator_error, reason_of(fine.error())};
         }
     }
-    return stage_ == Stage::security ? take_security(*pairs, answer) : Check{};
+    if (stage_ == Stage::security) {
+        if (auto fine = take_security(*pairs, answer); !fine) {
+            return fine;
+        }
+    } else {
+        negotiation_.declare_ours(answer);
+    }
+    unsent_ = answer.text();
+    return {};
 }
 
 /// InitiatorName, SessionType and TargetName come with the first request (section 6.1.3): who it is decides everything else.
@@ -243,15 +256,15 @@ Login::Check Login::choose_auth_method(std::string_view offers, TextWriter& answ
     return Refusal{LoginStatus::authentication_failure, "no authentication method in common"};
 }
 
-LoginStep Login::answer(const LoginRequestHeader& header, TextWriter& text) {
+/// The answer, or its next part: the stage changes with the last one, when the request that fetches it wants that (sections 6.2, 11.13.2).
+LoginStep Login::answer(const LoginRequestHeader& header) {
     LoginReply reply;
     reply.flags = stage_flags(stage_);
-    if (stage_ == Stage::operational) {
-        negotiation_.declare_ours(text);
-    }
-    reply.text = text.text();
-    if (reply.text.size() > limits::login_data_segment) { // of hundreds of keys that nobody knows
-        return refuse({LoginStatus::initiator_error, "the answer would be longer than the initiator can take"});
+    reply.text = unsent_.substr(0, limits::login_data_segment);
+    unsent_.erase(0, reply.text.size());
+    if (!unsent_.empty()) {
+        reply.flags |= continue_bit;
+        return reply;
     }
     const bool transit = (header.flags & final_bit) != 0;
     if (!transit) {
@@ -272,9 +285,9 @@ LoginStep Login::answer(const LoginRequestHeader& header, TextWriter& text) {
     return reply;
 }
 
-LoginReply Login::finish(LoginStatus status, std::uint16_t tsih) {
+LoginReply Login::finish(LoginStatus status, std::uint16_t tsih, std::string_view reason) {
     if (status != LoginStatus::success) {
-        return refuse({status, "the target could not be opened"});
+        return refuse({status, reason});
     }
     last_reply_.tsih = tsih;
     return std::move(last_reply_);

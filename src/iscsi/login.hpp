@@ -38,8 +38,8 @@ class Login {
     Login(TargetProvider& provider, const SessionRegistry& registry, Random& random, const Portal& portal);
 
     [[nodiscard]] LoginStep handle(const LoginRequestHeader& header, Bytes data);
-    /// The answer to the last request, after LoginAccepted. `tsih`: of the new session.
-    [[nodiscard]] LoginReply finish(LoginStatus status, std::uint16_t tsih);
+    /// The answer to the last request, after LoginAccepted. `tsih`: of the new session; `reason`: of a refusal, a literal.
+    [[nodiscard]] LoginReply finish(LoginStatus status, std::uint16_t tsih, std::string_view reason);
 
     [[nodiscard]] const LoginRequest& request() const { return request_; }
     [[nodiscard]] const std::string& chap_user() const { return chap_.user(); }
@@ -56,14 +56,14 @@ class Login {
 
     [[nodiscard]] Check check_header(const LoginRequestHeader& header);
     [[nodiscard]] Check collect_text(Bytes data);
-    [[nodiscard]] Check take_keys(TextWriter& answer);
+    [[nodiscard]] Check take_keys();
     [[nodiscard]] Check take_names(const std::vector<KeyValue>& pairs, TextWriter& answer);
     [[nodiscard]] Check take_name(const KeyValue& pair);
     [[nodiscard]] Check take_security(const std::vector<KeyValue>& pairs, TextWriter& answer);
     [[nodiscard]] Check choose_auth_method(std::string_view offers, TextWriter& answer);
     [[nodiscard]] Check authorize();
     [[nodiscard]] bool security_satisfied() const { return !chap_chosen_ ? !authentication_.chap_required : chap_.done(); }
-    [[nodiscard]] LoginStep answer(const LoginRequestHeader& header, TextWriter& text);
+    [[nodiscard]] LoginStep answer(const LoginRequestHeader& header);
     [[nodiscard]] static LoginReply refuse(const Refusal& refusal);
 
     TargetProvider& provider_;
@@ -76,7 +76,8 @@ class Login {
     unsigned requests_ = 0;
     Stage stage_ = Stage::security;
     LoginRequestHeader first_{};
-    std::string text_; // of the requests so far that had the C bit
+    std::string text_;   // of the requests so far that had the C bit
+    std::string unsent_; // of the answer; bounded by keys_per_request
     LoginRequest request_;
     SessionType session_type_ = SessionType::normal;
     Authentication authentication_;

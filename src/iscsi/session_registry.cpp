@@ -1,6 +1,6 @@
 #include "iscsi/session_registry.hpp"
 
-#include <algorithm>
+#include <utility>
 
 namespace rootstock::iscsi {
 
@@ -20,10 +20,12 @@ SessionRegistry::Admission SessionRegistry::admit(
                       request.isid, admission.tsih, now};
         entry.counters = std::move(counters);
         entry.end = std::make_shared<const End>(std::move(end));
-        if (const auto older = newest_like(request); older != entries_.end()) {
-            entry.waits_for = older->first;
+        if (std::uint64_t& newest = newest_[port_of(entry.info)]; newest != 0) {
+            entry.waits_for = std::exchange(newest, admission.id);
             entry.ready = std::move(ready);
-            end_older = older->second.end;
+            end_older = entries_.at(entry.waits_for).end;
+        } else {
+            newest = admission.id;
         }
         entries_.emplace(admission.id, std::move(entry));
     }
@@ -45,6 +47,11 @@ void SessionRegistry::remove(std::uint64_t id) {
         }
         const std::uint64_t before = gone->second.waits_for;
         tsih_taken_.reset(gone->second.info.tsih);
+        if (const auto newest = newest_.find(port_of(gone->second.info)); newest->second == id && before == 0) {
+            newest_.erase(newest);
+        } else if (newest->second == id) {
+            newest->second = before;
+        }
         entries_.erase(gone);
         for (auto& [other_id, entry] : entries_) {
             if (entry.waits_for != id) {
@@ -59,14 +66,6 @@ void SessionRegistry::remove(std::uint64_t id) {
     for (const Ready& call : ready) {
         call();
     }
-}
-
-std::map<std::uint64_t, SessionRegistry::Entry>::iterator SessionRegistry::newest_like(const LoginRequest& request) {
-    const auto found = std::find_if(entries_.rbegin(), entries_.rend(), [&](const auto& item) {
-        const SessionInfo& info = item.second.info;
-        return info.isid == request.isid && info.initiator == request.initiator_name && info.target == request.target_name;
-    });
-    return found == entries_.rend() ? entries_.end() : std::prev(found.base());
 }
 
 std::uint16_t SessionRegistry::free_tsih() {

@@ -10,6 +10,7 @@
 #include <bitset>
 #include <map>
 #include <mutex>
+#include <tuple>
 
 namespace rootstock::iscsi {
 
@@ -67,11 +68,14 @@ class SessionRegistry {
         Ready ready;                // not empty: waits
         std::uint64_t waits_for = 0;
     };
+    using Port = std::tuple<std::string, Isid, std::string>; // initiator, ISID, target: one session at a time
+
+    [[nodiscard]] static Port port_of(const SessionInfo& info) { return {info.initiator, info.isid, info.target}; }
     [[nodiscard]] std::uint16_t free_tsih();
-    [[nodiscard]] std::map<std::uint64_t, Entry>::iterator newest_like(const LoginRequest& request);
 
     mutable std::mutex mutex_;
     std::map<std::uint64_t, Entry> entries_; // by id: in the order of admission
+    std::map<Port, std::uint64_t> newest_;   // ids; older ones of the port are on their way out
     std::uint64_t last_id_ = 0;
     std::uint16_t last_tsih_ = 0;
     std::bitset<0x10000> tsih_taken_;

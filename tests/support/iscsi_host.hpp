@@ -164,6 +164,9 @@ class IscsiHost {
         bool ready = false;
         admission = registry.admit(request.request, counters, clock.wall(),
                                    [this](iscsi::EndReason reason) { connection->end(clock.now(), reason); }, [&] { ready = true; });
+        if (admission.id == 0) {
+            return connection->opened(clock.now(), iscsi::LoginStatus::out_of_resources, admission, counters);
+        }
         RS_ASSERT(ready);
         auto target = request.type == iscsi::SessionType::normal ? targets.open(request.request, request.chap_user)
                                                                  : Result<iscsi::Target, iscsi::LoginStatus>(iscsi::Target{});

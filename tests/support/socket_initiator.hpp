@@ -37,6 +37,22 @@ class SocketInitiator {
     /// One write.
     void send(Bytes bytes) { REQUIRE(::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size())); }
 
+    /// `bytes` again and again until nothing more fits into the sockets' buffers, which are made as large as they may be; how many.
+    std::size_t send_until_full(Bytes bytes) {
+        const int most = 64 << 20;
+        ::setsockopt(socket_, SOL_SOCKET, SO_SNDBUF, &most, sizeof most);
+        std::size_t sent = 0;
+        while (true) {
+            const Bytes rest = bytes.subspan(sent % bytes.size());
+            const ssize_t size = ::send(socket_, rest.data(), rest.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+            if (size < 0) {
+                REQUIRE(errno == EAGAIN);
+                return sent;
+            }
+            sent += static_cast<std::size_t>(size);
+        }
+    }
+
     /// The next PDU, without digests. Nothing: the target has closed.
     std::optional<SentPdu> receive() {
         SentPdu pdu;

@@ -21,6 +21,9 @@ class StubDevice final : public block::BlockDevice {
 
     [[nodiscard]] block::Geometry geometry() const override { return {bytes_.size()}; }
     block::TryRead try_read(std::uint64_t offset, std::size_t length, bool mapping_allowed, block::ReadSink& sink) override {
+        if (on_read) {
+            on_read();
+        }
         if (reads == Reads::miss_shared || reads == Reads::miss_private) {
             return {block::TryStatus::would_block, {}, {reads == Reads::miss_shared ? loader_ : nullptr, 0}};
         }
@@ -61,6 +64,7 @@ class StubDevice final : public block::BlockDevice {
     [[nodiscard]] unsigned loads() const { return loader_->loads; }
 
     Reads reads;
+    std::function<void()> on_read; // before each
 
   private:
     struct CountingLoader final : block::Loader {

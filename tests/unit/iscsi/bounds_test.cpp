@@ -4,6 +4,7 @@
 #include "support/iscsi_host.hpp"
 #include "support/stub_device.hpp"
 
+#include <algorithm>
 #include <map>
 
 using namespace rootstock;
@@ -90,13 +91,52 @@ TEST_CASE("Bounds: names, keys and values of a login", "[iscsi][bounds]") {
     CHECK(login_with(many + test::key_text({"X-k=v"})) == LoginStatus::initiator_error);
 }
 
-TEST_CASE("Bounds: the answer to a login fits the initiator's default data segment", "[iscsi][bounds]") {
+TEST_CASE("Bounds: an answer to a login beyond the initiator's data segment leaves in parts (section 6.2)", "[iscsi][bounds]") {
+    IscsiHost host;
     std::string unknown = named_text(); // "NotUnderstood" is longer than what it answers
     for (std::size_t i = 3; i < limits::keys_per_request; ++i) {
         unknown += test::key_text({"X-" + std::string(50, 'k') + "=1"});
     }
     REQUIRE(unknown.size() <= limits::login_data_segment);
-    CHECK(login_with(unknown) == LoginStatus::initiator_error);
+    const auto first = host.exchange(login_header(Stage::operational, Stage::full_feature), as_bytes(unknown));
+    REQUIRE(login_status(first) == LoginStatus::success);
+    CHECK(first[0].data.size() == limits::login_data_segment);
+    CHECK((first[0].header.flags & (final_bit | continue_bit)) == continue_bit);
+
+    SECTION("an empty request fetches the rest; it may want the next stage or not yet") {
+        const auto rest = host.exchange(login_header(Stage::operational, Stage::full_feature, false));
+        REQUIRE(login_status(rest) == LoginStatus::success);
+        CHECK((rest[0].header.flags & (final_bit | continue_bit)) == 0);
+        const auto last = host.exchange(login_header(Stage::operational, Stage::full_feature));
+        REQUIRE(login_status(last) == LoginStatus::success);
+        CHECK((last[0].header.flags & (final_bit | continue_bit)) == final_bit);
+        CHECK(last[0].data.empty());
+        const auto pairs = parse_text(first[0].text() + rest[0].text());
+        REQUIRE(pairs);
+        const auto unknown_keys = std::count_if(pairs->begin(), pairs->end(), [](const KeyValue& pair) { return pair.value == "NotUnderstood"; });
+        CHECK(static_cast<std::size_t>(unknown_keys) == limits::keys_per_request - 3);
+        CHECK(host.exchange(ping(7))[0].opcode() == Opcode::nop_in);
+    }
+    SECTION("text before the answer was whole is an error") {
+        const std::string more = test::key_text({"X-more=1"});
+        CHECK(login_status(host.exchange(login_header(Stage::operational, Stage::full_feature), as_bytes(more))) == LoginStatus::initiator_error);
+    }
+}
+
+TEST_CASE("Bounds: one session more than there are TSIHs", "[iscsi][bounds]") {
+    IscsiHost host;
+    LoginRequest other;
+    for (unsigned i = 0; i < 0xffff; ++i) {
+        other.initiator_name = "iqn.i:" + std::to_string(i);
+        static_cast<void>(host.registry.admit(other, std::make_shared<SessionCounters>(), {}, [](EndReason) {}, [] {}));
+    }
+    CHECK(login_status(host.login()) == LoginStatus::out_of_resources);
+    const auto event = host.connection->poll_event();
+    REQUIRE(event);
+    CHECK(event->reason == "no TSIH is free: too many sessions");
+    host.registry.remove(4711);
+    host.connect();
+    CHECK(login_status(host.login()) == LoginStatus::success);
 }
 
 TEST_CASE("Bounds: a PDU's data segment in full feature phase", "[iscsi][bounds]") {

@@ -7,6 +7,9 @@
 #include "support/socket_initiator.hpp"
 #include "support/stub_device.hpp"
 
+#include <future>
+#include <thread>
+
 using namespace rootstock;
 using namespace rootstock::iscsi;
 using test::SocketInitiator;
@@ -31,6 +34,20 @@ class Server {
 
     [[nodiscard]] std::uint16_t port() const { return service_.port(); }
     Service& service() { return service_; }
+    /// Runs `work` while the shard does nothing.
+    void while_held(const std::function<void()>& work) {
+        std::promise<void> held, release;
+        std::thread holder([&] {
+            runtime_.shard(0).call([&] {
+                held.set_value();
+                release.get_future().wait();
+            });
+        });
+        held.get_future().wait();
+        work();
+        release.set_value();
+        holder.join();
+    }
     /// Everything that the shard has begun is counted.
     ServiceCounters counters() {
         runtime_.shard(0).call([] {});
@@ -186,6 +203,35 @@ TEST_CASE("Bounds: the time until full feature phase", "[iscsi][service][bounds]
     CHECK(silent.closed());
     CHECK(server.log.wait_for("iscsi.connection.ended address=127.0.0.1 reason=\"the login took too long\""));
     CHECK(server.service().sessions().size() == 1);
+}
+
+TEST_CASE("Bounds: what one connection has to say before the next one's turn", "[iscsi][service][bounds]") {
+    Server server;
+    SocketInitiator greedy(server.port());
+    SocketInitiator modest(server.port());
+    REQUIRE(greedy.login(1) == LoginStatus::success);
+    REQUIRE(modest.login(2) == LoginStatus::success);
+    // What a device that is asked for the modest one's block finds done.
+    const std::uint64_t received_before = server.counters().received_bytes;
+    std::uint64_t received_then = 0;
+    server.device->on_read = [&] { received_then = server.service().counters().received_bytes; };
+    test::IscsiHost builder;
+    const NopOutHeader unanswered = test::ping(reserved_tag);
+    constexpr std::size_t chatter_bytes = 4096;
+    const ByteVector chatter = test::wire(unanswered, ByteVector(chatter_bytes));
+    std::size_t sent = 0;
+    server.while_held([&] {
+        sent = greedy.send_until_full(chatter);
+        modest.send(test::wire(builder.command({0x00}, 0, 0)));
+        modest.send(test::wire(builder.read10(0, 1, 512)));
+    });
+    REQUIRE(modest.receive());
+    REQUIRE(modest.receive());
+    constexpr std::uint64_t turn = std::uint64_t{limits::receives_per_turn} * (limits::receive_buffer + chatter_bytes);
+    CHECK(received_then - received_before <= turn + 1024);
+    if (sent <= 2 * turn) {
+        WARN("not tested: the sockets of this host hold only " << sent << " bytes (net.core.wmem_max), which may be one turn");
+    }
 }
 
 TEST_CASE("Events: who is refused, and who is no initiator, is told", "[iscsi][service]") {
