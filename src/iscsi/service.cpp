@@ -11,17 +11,10 @@ namespace rootstock::iscsi {
 
 namespace {
 
-std::string endpoint_address(const net::Tcp::endpoint& endpoint) {
-    const auto address = endpoint.address();
-    if (address.is_v6() && address.to_v6().is_v4_mapped()) {
-        return net::asio::ip::make_address_v4(net::asio::ip::v4_mapped, address.to_v6()).to_string();
-    }
-    return address.to_string();
-}
+bool is_v6(const std::string& address) { return address.find(':') != std::string::npos; }
 
 std::string with_port(const std::string& address, std::uint16_t port) {
-    const bool v6 = address.find(':') != std::string::npos;
-    return (v6 ? "[" + address + "]" : address) + ":" + std::to_string(port);
+    return (is_v6(address) ? "[" + address + "]" : address) + ":" + std::to_string(port);
 }
 
 bool is_wildcard(const ServiceConfig::Portal& portal) { return portal.address == "0.0.0.0" || portal.address == "::"; }
@@ -146,7 +139,7 @@ std::string_view Service::Core::refusal(const std::string& address) const {
     return {};
 }
 
-/// Which portal a connection has reached: the one with that address, else the one that listens on all of them.
+/// Which portal a connection has reached: the one with that address, else the one that listens on all of its family.
 const ServiceConfig::Portal& Service::Core::portal_at(const std::string& address, std::uint16_t port) const {
     const ServiceConfig::Portal* found = &config_.portals.front();
     for (const ServiceConfig::Portal& portal : config_.portals) {
@@ -156,7 +149,7 @@ const ServiceConfig::Portal& Service::Core::portal_at(const std::string& address
         if (portal.address == address) {
             return portal;
         }
-        if (is_wildcard(portal)) {
+        if (is_wildcard(portal) && is_v6(portal.address) == is_v6(address)) {
             found = &portal;
         }
     }
@@ -186,9 +179,9 @@ void Service::Core::accept(net::Shard& shard, net::TcpSocket socket, net::ShardL
         return;
     }
     Login::Portal portal;
-    portal.remote_address = endpoint_address(remote);
-    portal.portal_address = with_port(endpoint_address(local), local.port());
-    portal.group_tag = portal_at(endpoint_address(local), local.port()).group_tag;
+    portal.remote_address = remote.address().to_string();
+    portal.portal_address = with_port(local.address().to_string(), local.port());
+    portal.group_tag = portal_at(local.address().to_string(), local.port()).group_tag;
     prepare_socket(socket, config_.limits);
     const std::vector<std::string> portals = portals_beside(portal.portal_address);
     std::shared_ptr<Driver> driver;

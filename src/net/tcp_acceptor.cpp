@@ -4,6 +4,8 @@
 #include "net/limits.hpp"
 #include "net/port_owner.hpp"
 
+#include <boost/asio/ip/v6_only.hpp>
+
 namespace rootstock::net {
 
 namespace {
@@ -40,6 +42,9 @@ Result<void> TcpAcceptor::listen(const std::string& address, std::uint16_t port,
     acceptor->open(endpoint.protocol(), error);
     if (!error) {
         acceptor->set_option(asio::socket_base::reuse_address(true), error);
+    }
+    if (!error && ip.is_v6()) { // "::" is every IPv6 address and no IPv4 address, whatever the host's default: "0.0.0.0" may stand beside it
+        acceptor->set_option(asio::ip::v6_only(true), error);
     }
     if (!error) {
         acceptor->bind(endpoint, error);

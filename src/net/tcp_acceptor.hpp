@@ -19,7 +19,7 @@ class TcpAcceptor {
     TcpAcceptor(Runtime& runtime, Log& log, OnConnection on_connection);
     ~TcpAcceptor();
 
-    /// Takes the port; peers that connect wait until accept(). `address`: "0.0.0.0", "10.20.0.1", "::"; `port` 0: any (tests);
+    /// Takes the port; peers that connect wait until accept(). `address`: "0.0.0.0" (all of IPv4), "10.20.0.1", "::" (all of IPv6); `port` 0: any (tests);
     /// `purpose` names the service in the error, which also says who holds the port. Several calls listen on several addresses.
     [[nodiscard]] Result<void> listen(const std::string& address, std::uint16_t port, const std::string& purpose);
 

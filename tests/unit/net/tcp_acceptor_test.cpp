@@ -78,6 +78,26 @@ TEST_CASE("Acceptor: who connects before accept() waits, and is served then", "[
     acceptor.stop();
 }
 
+TEST_CASE("Acceptor: all of IPv4 and all of IPv6 stand beside each other on one port", "[net][tcp]") {
+    Runtime runtime(1);
+    NullLog log;
+    Arrivals arrivals;
+    TcpAcceptor acceptor(runtime, log, arrivals.recorder());
+    REQUIRE(acceptor.listen("::", 0, "test"));
+    asio::io_context context;
+    boost::system::error_code error;
+    const Tcp::endpoint by_v4(asio::ip::make_address("127.0.0.1"), acceptor.port());
+    Tcp::socket(context).connect(by_v4, error);
+    CHECK(error == asio::error::connection_refused);
+    REQUIRE(acceptor.listen("0.0.0.0", acceptor.port(), "test"));
+    acceptor.accept();
+    Tcp::socket first(context), second(context);
+    first.connect(by_v4);
+    second.connect({asio::ip::make_address("::1"), acceptor.port()});
+    arrivals.wait_for(2);
+    acceptor.stop();
+}
+
 TEST_CASE("Acceptor: a taken port names address, holder and remedy", "[net][tcp]") {
     Runtime runtime(1);
     NullLog log;
