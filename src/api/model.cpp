@@ -250,8 +250,14 @@ json::object Model::volume_json(const images::VolumeRow& volume, const Seen& see
             {"chap_user", user_json(volume.options.chap)},
             {"mutual_chap_user", user_json(volume.options.mutual_chap)},
             {"read_only", volume.options.read_only},
+            {"kind", images::kind_name(volume.options.kind)},
             {"volatile", volume.options.kind == images::VolumeKind::memory_only},
             {"block_size", volume.options.block_size},
+            {"iso",
+             volume.options.iso.empty() ? json::value(nullptr) : json::value(volume.options.iso)},
+            {"moved_to",
+             volume.options.moved_to.empty() ? json::value(nullptr)
+                                             : json::value(volume.options.moved_to)},
             {"target", parts_.disks.names().volume_target(volume.name)},
             {"created", time_json(volume.created)},
             {"sessions", sessions_on(seen.sessions, Kind::volume, volume.name)}};

@@ -72,14 +72,45 @@ Result<images::VolumeOptions> options_of(const json::object& body) {
     if (!block_size) {
         return block_size.error();
     }
-    images::VolumeOptions options;
+    const auto iso = text_of(body, "iso");
+    if (!iso) {
+        return iso.error();
+    }
+    if (*iso && (body.contains("size") || body.contains("block_size") || in_memory->value_or(false) ||
+                 !read_only->value_or(true))) {
+        return make_error(std::errc::invalid_argument,
+                          "a volume with iso is a CD-ROM: it takes no size, block_size or volatile, "
+                          "and nobody can write to it");
+    }
+    images::VolumeOptions options = *iso ? images::cdrom_options(**iso) : images::VolumeOptions{};
     options.chap = chap->value_or(options.chap);
     options.mutual_chap = mutual_chap->value_or(options.mutual_chap);
+    if (*iso) {
+        return options;
+    }
     options.read_only = read_only->value_or(false);
     options.kind = in_memory->value_or(false) ? images::VolumeKind::memory_only : options.kind;
     options.block_size =
         narrow<std::uint32_t>(block_size->value_or(options.block_size)).value_or(0); // 0 is refused
     return options;
+}
+
+/// Empty: null was given, it is here again.
+Result<std::optional<std::string>> moved_to_of(const json::object& body) {
+    if (const json::value* member = body.if_contains("moved_to"); member != nullptr && member->is_null()) {
+        return std::optional<std::string>("");
+    }
+    const auto text = text_of(body, "moved_to");
+    if (!text || !*text) {
+        return text;
+    }
+    const auto portal = images::full_portal(**text);
+    if (!portal) {
+        return make_error(std::errc::invalid_argument,
+                          "moved_to: \"" + **text +
+                              "\" is no address of a server: expected one like 10.20.0.2:3260 or [fd00::2]:3260");
+    }
+    return portal;
 }
 
 Result<images::VolumeChange> change_of(const json::object& body) {
@@ -96,8 +127,20 @@ Result<images::VolumeChange> change_of(const json::object& body) {
     if (!read_only) {
         return read_only.error();
     }
-    return images::VolumeChange{
-        std::move(*initiators), std::move(*chap), std::move(*mutual_chap), *read_only};
+    auto iso = text_of(body, "iso");
+    if (!iso) {
+        return iso.error();
+    }
+    auto moved_to = moved_to_of(body);
+    if (!moved_to) {
+        return moved_to.error();
+    }
+    return images::VolumeChange{std::move(*initiators),
+                                std::move(*chap),
+                                std::move(*mutual_chap),
+                                *read_only,
+                                std::move(*iso),
+                                std::move(*moved_to)};
 }
 
 Response create(Api& api, const Request& request) {
@@ -109,7 +152,8 @@ Response create(Api& api, const Request& request) {
                                  "mutual_chap",
                                  "read_only",
                                  "volatile",
-                                 "block_size"});
+                                 "block_size",
+                                 "iso"});
     if (!body) {
         return error_answer(body.error());
     }
@@ -126,29 +170,32 @@ Response create(Api& api, const Request& request) {
     if (!options) {
         return error_answer(options.error());
     }
-    if (!name || !*name || !*size || !fleet::is_valid_store_name(**name)) {
+    const bool is_cdrom = options->kind == images::VolumeKind::cdrom;
+    if (!name || !*name || (!*size && !is_cdrom) || !fleet::is_valid_store_name(**name)) {
         return http::error_response(
             400,
             "invalid",
-            "a volume needs a name (small letters, digits, dots, hyphens, underscores) and a size",
+            "a volume needs a name (small letters, digits, dots, hyphens, underscores) and a size, "
+            "or an ISO image",
             R"(example: {"name": "data", "size": "10G", "initiators": ["*"]})");
     }
-    if (const auto made = api.parts.store.create_volume(
-            **name, **size, initiators->value_or(std::vector<std::string>()), *options);
-        !made) {
+    const auto made = api.parts.store.create_volume(
+        **name, size->value_or(0), initiators->value_or(std::vector<std::string>()), *options);
+    if (!made) {
         return error_answer(made.error());
     }
     if (const auto refreshed = changed(api); !refreshed) {
         return error_answer(refreshed.error());
     }
     api.parts.log.info("api.volume.created",
-                       {{"volume", **name}, {"size", **size}, {"by", who(request)}});
+                       {{"volume", **name}, {"size", made->size_bytes}, {"by", who(request)}});
     return answer(api, **name, 201);
 }
 
 Response change(Api& api, const Request& request) {
     const std::string& name = request.captures.at(0);
-    const auto body = read_body(request, {"initiators", "chap", "mutual_chap", "read_only", "size"});
+    const auto body = read_body(
+        request, {"initiators", "chap", "mutual_chap", "read_only", "size", "iso", "moved_to"});
     if (!body) {
         return error_answer(body.error());
     }

@@ -28,14 +28,18 @@ std::string chap_value(const images::ChapIdentity& identity) {
     return identity.user + " " + hex(Bytes(digest).first(shown_bytes));
 }
 
+/// VolumeEntry and VolumeRow, too. A CD-ROM's other values follow from its image.
 template <class Volume> FieldValues volume_values(const Volume& volume) {
-    return {{"size", std::to_string(volume.size_bytes)},
+    const bool is_cdrom = volume.options.kind == images::VolumeKind::cdrom;
+    return {{"size", is_cdrom ? "" : std::to_string(volume.size_bytes)},
             {"initiators", join(volume.initiators, ", ")},
             {"chap", chap_value(volume.options.chap)},
             {"mutual_chap", chap_value(volume.options.mutual_chap)},
-            {"read_only", volume.options.read_only ? "yes" : ""},
+            {"read_only", volume.options.read_only && !is_cdrom ? "yes" : ""},
             {"volatile", volume.options.kind == images::VolumeKind::memory_only ? "yes" : ""},
-            {"block_size", volume.options.block_size == 512 ? "" : std::to_string(volume.options.block_size)}};
+            {"block_size", volume.options.block_size == 512 || is_cdrom ? "" : std::to_string(volume.options.block_size)},
+            {"iso", volume.options.iso},
+            {"moved_to", volume.options.moved_to}};
 }
 
 } // namespace

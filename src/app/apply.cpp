@@ -2,7 +2,11 @@
 
 #include "app/applied_values.hpp"
 
+#include <algorithm>
+#include <atomic>
 #include <map>
+#include <mutex>
+#include <thread>
 
 namespace rootstock::app {
 
@@ -38,12 +42,30 @@ class Performer {
 /// Object -> why it could not be done.
 using Failures = std::map<std::string, std::string>;
 
-/// A seat may only get a MAC or an address once another one has let go of it: goes round until nothing moves any more.
-Failures perform(const std::vector<Step>& steps, const Performer& performer) {
-    std::vector<const Step*> waiting;
-    for (const Step& step : steps) {
-        waiting.push_back(&step);
+/// New volumes depend on nobody, and most of their time is waiting for the disk: many are made at once, so that its flushes count for several of them.
+Failures make_volumes(const std::vector<const Step*>& steps, const Performer& performer) {
+    constexpr std::size_t at_once = 16;
+    std::atomic<std::size_t> next{0};
+    std::mutex mutex; // failures
+    Failures failures;
+    const auto work = [&] {
+        for (std::size_t at = next++; at < steps.size(); at = next++) {
+            if (const auto done = std::visit(performer, steps[at]->action); !done) {
+                const std::lock_guard lock(mutex);
+                failures[steps[at]->object] = done.error().what;
+            }
+        }
+    };
+    std::vector<std::jthread> makers;
+    for (std::size_t i = 0; i < std::min(at_once, steps.size()); ++i) {
+        makers.emplace_back(work);
     }
+    makers.clear(); // joins
+    return failures;
+}
+
+/// A seat may only get a MAC or an address once another one has let go of it: goes round until nothing moves any more.
+Failures change_others(std::vector<const Step*> waiting, const Performer& performer) {
     Failures failures;
     std::size_t before = 0;
     do {
@@ -57,6 +79,16 @@ Failures perform(const std::vector<Step>& steps, const Performer& performer) {
             return static_cast<bool>(done);
         });
     } while (!waiting.empty() && waiting.size() < before);
+    return failures;
+}
+
+Failures perform(const std::vector<Step>& steps, const Performer& performer) {
+    std::vector<const Step*> new_volumes, others;
+    for (const Step& step : steps) {
+        (std::holds_alternative<CreateVolume>(step.action) ? new_volumes : others).push_back(&step);
+    }
+    Failures failures = make_volumes(new_volumes, performer);
+    failures.merge(change_others(std::move(others), performer));
     return failures;
 }
 
@@ -89,8 +121,14 @@ Result<Plan> plan_for(const Config& config, const fleet::Registry& registry, fle
     if (!known) {
         return known.error();
     }
+    std::map<std::string, Result<images::IsoFacts>> isos;
+    for (const VolumeEntry& volume : config.volumes) {
+        if (volume.options.kind == images::VolumeKind::cdrom) {
+            isos.emplace(volume.options.iso, images.inspect_iso(volume.options.iso));
+        }
+    }
     const auto view = registry.view();
-    return make_plan(config, *applied, {*view, std::move(*volumes), std::move(*known)});
+    return make_plan(config, *applied, {*view, std::move(*volumes), std::move(*known), std::move(isos)});
 }
 
 Result<std::vector<std::string>> apply_plan(const Plan& plan, fleet::Registry& registry, fleet::Store& store, images::Store& images,

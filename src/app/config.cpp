@@ -123,6 +123,14 @@ std::uint16_t read_port(TableReader& table, std::string_view example, std::uint1
 
 void read_http(TableReader http, Config& config) {
     config.http_port = read_port(http, "8080", config.http_port);
+    const Key addresses{"addresses", "addresses of this host, IPv4 or IPv6", R"(["10.20.0.1", "fd00::1"])"};
+    if (const TomlNode* node = http.take(addresses)) {
+        config.http_addresses_line = node->place.line;
+        config.http_addresses = http.parsed_list(addresses, [](const std::string& text) {
+            const auto address = IpAddress::parse(text);
+            return address ? std::optional(address->text()) : std::nullopt;
+        });
+    }
     http.finish();
 }
 
@@ -179,22 +187,6 @@ void read_chap_pair(TableReader& table, const std::string& header, const std::st
     }
 }
 
-/// "10.20.0.1", "10.20.0.1:3260", "[fd00::1]:3260"; without a port `port`.
-std::optional<PortalEntry> parse_portal(const std::string& text, std::uint16_t port) {
-    const bool bracketed = text.starts_with('[');
-    const std::size_t end = bracketed ? text.find(']') : text.find(':');
-    const auto address = IpAddress::parse(bracketed ? std::string_view(text).substr(1, end - 1) : std::string_view(text).substr(0, end));
-    if (!address || address->is_v6 != bracketed || (bracketed && end == std::string::npos)) {
-        return std::nullopt;
-    }
-    const std::string_view rest = end == std::string::npos ? std::string_view() : std::string_view(text).substr(end + (bracketed ? 1 : 0));
-    if (rest.empty()) {
-        return PortalEntry{address->text(), port};
-    }
-    const auto number = rest.front() == ':' ? parse_number<std::uint16_t>(rest.substr(1)) : std::nullopt;
-    return number && *number != 0 ? std::optional(PortalEntry{address->text(), *number}) : std::nullopt;
-}
-
 void read_portals(TableReader& iscsi, Config& config) {
     const Key key{"portals", "addresses of this host, each with a port or without", R"(["10.20.0.1:3260", "[fd00::1]:3260"])"};
     const TomlNode* node = iscsi.take(key);
@@ -202,7 +194,10 @@ void read_portals(TableReader& iscsi, Config& config) {
         return;
     }
     config.portals_line = node->place.line;
-    config.portals = iscsi.parsed_list(key, [&config](const std::string& text) { return parse_portal(text, config.iscsi_port); });
+    config.portals = iscsi.parsed_list(key, [&config](const std::string& text) {
+        const auto portal = IpEndpoint::parse(text, config.iscsi_port);
+        return portal ? std::optional(PortalEntry{portal->address.text(), portal->port}) : std::nullopt;
+    });
     const bool is_list = node->kind == TomlNode::Kind::array;
     if (is_list && (node->items.empty() || node->items.size() > portals_max)) {
         iscsi.complain(node->place, "portals: expected 1 to " + std::to_string(portals_max) + " of them; found " + std::to_string(node->items.size()));
@@ -336,10 +331,21 @@ void read_block_size(TableReader& table, std::uint32_t& block_size) {
     block_size = static_cast<std::uint32_t>(bytes.value_or(block_size));
 }
 
-void read_volume(TableReader& table, Config& config) {
-    VolumeEntry volume;
-    volume.line = table.place().line;
-    volume.name = required_name(table, fleet::is_valid_store_name, "a name of a-z, 0-9 and inner . _ -, at most 63", "\"scratch\"");
+/// The ISO image of a CD-ROM, empty when it is wrong. What only a disk has is a slip then.
+std::optional<std::string> read_iso(TableReader& table) {
+    const Key key{"iso", "the absolute path of an ISO image on this host", "\"/srv/iso/debian-12.iso\""};
+    if (table.take(key) == nullptr) {
+        return std::nullopt;
+    }
+    for (const std::string_view of_disk : {"size", "read_only", "volatile", "block_size"}) {
+        if (const TomlNode* node = table.take({of_disk, "", ""})) {
+            table.complain(node->place, std::string(of_disk) + ": a volume with iso is a CD-ROM and has none; take this line away");
+        }
+    }
+    return table.parsed(key, text_if([](std::string_view path) { return path.starts_with('/'); })).value_or("");
+}
+
+void read_disk(TableReader& table, VolumeEntry& volume) {
     const Key size{"size", "a size from 1M to 64T, a multiple of 1M", "\"10G\""};
     if (table.require(size) != nullptr) {
         const auto parse = [](const std::string& text) {
@@ -348,15 +354,28 @@ void read_volume(TableReader& table, Config& config) {
         };
         volume.size_bytes = table.parsed(size, parse).value_or(0);
     }
-    const Key initiators{"initiators", "names of machines, initiator names, addresses with or without a prefix, MACs, or \"*\" for any",
-                         R"(["lab1-07", "iqn.2004-10.org.example:pc", "10.20.0.0/16"])"};
-    volume.initiators = table.parsed_list(initiators, text_if(boot::is_valid_initiator_entry));
-    read_chap_pair(table, "[[volume]]", "", volume.options.chap, volume.options.mutual_chap);
     volume.options.read_only = table.boolean({"read_only", "true or false", "true"}).value_or(false);
     if (table.boolean({"volatile", "true (in memory, empty at each start of the server) or false", "true"}).value_or(false)) {
         volume.options.kind = images::VolumeKind::memory_only;
     }
     read_block_size(table, volume.options.block_size);
+}
+
+void read_volume(TableReader& table, Config& config) {
+    VolumeEntry volume;
+    volume.line = table.place().line;
+    volume.name = required_name(table, fleet::is_valid_store_name, "a name of a-z, 0-9 and inner . _ -, at most 63", "\"scratch\"");
+    if (const auto iso = read_iso(table)) {
+        volume.options = images::cdrom_options(*iso);
+    } else {
+        read_disk(table, volume);
+    }
+    const Key initiators{"initiators", "names of machines, initiator names, addresses with or without a prefix, MACs, or \"*\" for any",
+                         R"(["lab1-07", "iqn.2004-10.org.example:pc", "10.20.0.0/16"])"};
+    volume.initiators = table.parsed_list(initiators, text_if(boot::is_valid_initiator_entry));
+    volume.options.moved_to = table.parsed({"moved_to", "the address of another server, with a port or without", "\"10.20.0.2:3260\""}, images::full_portal)
+                                  .value_or("");
+    read_chap_pair(table, "[[volume]]", "", volume.options.chap, volume.options.mutual_chap);
     config.volumes.push_back(std::move(volume));
 }
 

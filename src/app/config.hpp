@@ -1,6 +1,7 @@
 // rootstock.toml as values: parsed, checked, with defaults filled in. Every error names file, line, column, what was expected and an example.
 #pragma once
 
+#include "core/ip_address.hpp"
 #include "core/result.hpp"
 #include "fleet/registry.hpp"
 #include "images/volume.hpp"
@@ -37,10 +38,10 @@ struct MachineEntry {
 
 struct VolumeEntry {
     std::string name;
-    std::uint64_t size_bytes = 0;                // "10G"
+    std::uint64_t size_bytes = 0;                // "10G"; 0: a CD-ROM, which has the size of its ISO image
     std::vector<std::string> initiators;
     int line = 0;
-    images::VolumeOptions options = {};          // chap, mutual_chap
+    images::VolumeOptions options = {};          // chap, mutual_chap, read_only, volatile, block_size, iso, moved_to
 };
 
 struct PortalEntry {
@@ -55,6 +56,8 @@ struct Config {
     ServerConfig server;
     DhcpSection dhcp;
     std::uint16_t http_port = 8080;
+    std::vector<std::string> http_addresses;     // empty: the interface's address
+    int http_addresses_line = 0;
     std::uint16_t iscsi_port = 3260;
     std::string iqn_prefix = "iqn.2026-01.internal.rootstock";
     std::vector<PortalEntry> portals;            // [iscsi] portals; empty: the interface's address and iscsi_port

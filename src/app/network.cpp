@@ -18,6 +18,16 @@ Result<Placement> place_on(const net::Interface& interface) {
     return Placement{network.address.text(), network.address, network};
 }
 
+/// Whether who listens on `address` (an IPv4 address, or one of IPv6) is found at the one that PCs are told.
+bool is_where_pcs_look(const std::string& address, const Placement& placement) {
+    return address == placement.address.text() || address == "0.0.0.0";
+}
+
+Error not_where_pcs_look(const Config& config, int line, const std::string& key, const std::string& what, const std::string& wanted) {
+    return make_error(std::errc::invalid_argument, config.file + ":" + std::to_string(line) + ": " + key + ": PCs look for their " + what + " at " + wanted +
+                                                       ", which is not among them: add \"" + wanted + "\"");
+}
+
 } // namespace
 
 Result<Placement> place(const ServerConfig& server, const std::vector<net::Interface>& interfaces) {
@@ -39,6 +49,18 @@ Result<Placement> place(const ServerConfig& server, const std::vector<net::Inter
     return everywhere;
 }
 
+Result<std::vector<std::string>> http_addresses(const Config& config, const Placement& placement) {
+    const std::vector<std::string>& addresses = config.http_addresses;
+    if (addresses.empty()) {
+        return std::vector{placement.bind_address};
+    }
+    const bool found = std::any_of(addresses.begin(), addresses.end(), [&](const std::string& address) { return is_where_pcs_look(address, placement); });
+    if (!found && config.dhcp.mode != DhcpMode::off) {
+        return not_where_pcs_look(config, config.http_addresses_line, "[http] addresses", "script", placement.address.text());
+    }
+    return addresses;
+}
+
 Result<iscsi::ServiceConfig> iscsi_config(const Config& config, const Placement& placement) {
     iscsi::ServiceConfig iscsi;
     iscsi.limits = config.iscsi_limits;
@@ -47,14 +69,11 @@ Result<iscsi::ServiceConfig> iscsi_config(const Config& config, const Placement&
     for (const PortalEntry& portal : config.portals) {
         const auto tag = static_cast<std::uint16_t>(iscsi.portals.size() + 1);
         iscsi.portals.push_back({portal.address, portal.port, tag});
-        const bool reaches = portal.address == placement.address.text() || portal.address == "0.0.0.0" || portal.address == "::";
-        found_by_pcs = found_by_pcs || (reaches && portal.port == config.iscsi_port);
+        found_by_pcs = found_by_pcs || (is_where_pcs_look(portal.address, placement) && portal.port == config.iscsi_port);
     }
     if (!found_by_pcs) {
-        const std::string wanted = placement.address.text() + ":" + std::to_string(config.iscsi_port);
-        return make_error(std::errc::invalid_argument, config.file + ":" + std::to_string(config.portals_line) +
-                                                           ": [iscsi] portals: PCs look for their disk at " + wanted + ", which is not among them: add \"" +
-                                                           wanted + "\"");
+        return not_where_pcs_look(config, config.portals_line, "[iscsi] portals", "disk",
+                                  placement.address.text() + ":" + std::to_string(config.iscsi_port));
     }
     if (iscsi.portals.empty()) {
         iscsi.portals = {{placement.bind_address, config.iscsi_port, 1}};

@@ -9,13 +9,16 @@
 namespace rootstock::app {
 
 struct Placement {
-    std::string bind_address;   // what HTTP, TFTP and iSCSI listen on: the interface's address, or all without an interface
+    std::string bind_address;   // what HTTP, TFTP and iSCSI listen on, unless the configuration names others: the interface's address, or all without an interface
     Ipv4 address;               // what PCs are told
     Ipv4Network network;        // of `address`
 };
 
 /// The interface of the configuration (its first IPv4 address). Without one: all addresses, and the first that is not loopback for PCs.
 [[nodiscard]] Result<Placement> place(const ServerConfig& server, const std::vector<net::Interface>& interfaces);
+
+/// Where HTTP listens. Refused: PCs that boot would not find their script there.
+[[nodiscard]] Result<std::vector<std::string>> http_addresses(const Config& config, const Placement& placement);
 
 /// Where iSCSI listens; each portal is a group of its own, numbered by its place in the file. Refused: PCs that boot would not find their disk there.
 [[nodiscard]] Result<iscsi::ServiceConfig> iscsi_config(const Config& config, const Placement& placement);

@@ -87,16 +87,43 @@ class Planner {
         if (volume == nullptr && was_removed_elsewhere(object, values)) {
             note("volume " + wanted.name + " was removed since; to have it again, change its entry in the file or create it");
         } else if (volume == nullptr) {
-            show({"add", object, "", "", "", "volume " + wanted.name + ": new, " + format_size(wanted.size_bytes) + ", for " +
+            const bool is_cdrom = wanted.options.kind == images::VolumeKind::cdrom;
+            show({"add", object, "", "", "", "volume " + wanted.name + ": new, " +
+                                                (is_cdrom ? "CD-ROM with " + wanted.options.iso : format_size(wanted.size_bytes)) + ", for " +
                                                 shown_value("initiators", values.at("initiators"))});
             step(object, CreateVolume{wanted});
+            check_iso(wanted, nullptr);
         } else {
             compare_volume(object, *volume, values, wanted);
         }
     }
 
+    /// Tells of an ISO image that cannot be had, or is no longer what it was.
+    void check_iso(const VolumeEntry& wanted, const images::VolumeRow* volume) {
+        const std::string& path = wanted.options.iso;
+        const auto found = actual_.isos.find(path);
+        if (found == actual_.isos.end()) {
+            return;
+        }
+        Result<void> usable = found->second ? Result<void>() : found->second.error();
+        if (usable && volume != nullptr && volume->options.iso == path) {
+            usable = images::check_same_iso(path, *found->second, {volume->size_bytes, volume->iso_modified_ns}, volume->name);
+        }
+        if (!usable) {
+            note("volume " + wanted.name + ": " + usable.error().what);
+        }
+    }
+
     void compare_volume(const std::string& object, const images::VolumeRow& volume, const FieldValues& values, const VolumeEntry& wanted) {
         const FieldValues present = values_of(volume);
+        check_iso(wanted, &volume);
+        const auto is_cdrom = [](const auto& one) { return one.options.kind == images::VolumeKind::cdrom; };
+        if (is_cdrom(volume) != is_cdrom(wanted)) {
+            const auto kind = [](bool cdrom) { return std::string(cdrom ? "a CD-ROM" : "a disk"); };
+            note("volume " + volume.name + " is " + kind(is_cdrom(volume)) + ", the file says " + kind(is_cdrom(wanted)) +
+                 ": that never changes; make a new volume");
+            return;
+        }
         compare_size(object, volume, values, wanted);
         for (const char* field : {"volatile", "block_size"}) {
             if (present.at(field) != values.at(field)) {
@@ -116,6 +143,8 @@ class Planner {
         take("chap", change.chap, wanted.options.chap);
         take("mutual_chap", change.mutual_chap, wanted.options.mutual_chap);
         take("read_only", change.read_only, wanted.options.read_only);
+        take("iso", change.iso, wanted.options.iso);
+        take("moved_to", change.moved_to, wanted.options.moved_to);
         if (changed) {
             step(object, ChangeVolume{volume.name, std::move(change)});
         }
@@ -124,6 +153,9 @@ class Planner {
     /// Larger is done, smaller never.
     void compare_size(const std::string& object, const images::VolumeRow& volume, const FieldValues& values, const VolumeEntry& wanted) {
         const std::string& size = values.at("size");
+        if (size.empty()) {
+            return; // of a CD-ROM: its image's
+        }
         if (wanted.size_bytes < volume.size_bytes && !applied_.is(object, "size", size)) {
             note("volume " + volume.name + " has " + format_size(volume.size_bytes) + ", the file says " + format_size(wanted.size_bytes) +
                  ": a volume never shrinks; make a new one and copy");
@@ -233,6 +265,8 @@ std::string text_of(const std::vector<Ipv4>& addresses) {
     return texts.empty() ? "none" : join(texts, ", ");
 }
 
+std::string text_of(const std::vector<std::string>& addresses) { return addresses.empty() ? "default" : join(addresses, ", "); }
+
 std::string text_of(const std::vector<PortalEntry>& portals) {
     std::vector<std::string> texts;
     for (const PortalEntry& portal : portals) {
@@ -285,6 +319,7 @@ std::vector<std::string> restart_notes(const Config& running, const Config& file
     compare("[dhcp] domain", running.dhcp.domain, file.dhcp.domain);
     compare("[dhcp] lease", text_of(running.dhcp.lease), text_of(file.dhcp.lease));
     compare("[http] port", std::to_string(running.http_port), std::to_string(file.http_port));
+    compare("[http] addresses", text_of(running.http_addresses), text_of(file.http_addresses));
     compare("[iscsi] port", std::to_string(running.iscsi_port), std::to_string(file.iscsi_port));
     compare("[iscsi] portals", text_of(running.portals), text_of(file.portals));
     compare("[iscsi] iqn_prefix", running.iqn_prefix, file.iqn_prefix);

@@ -11,6 +11,7 @@
 #include "app/config.hpp"
 #include "images/store.hpp"
 
+#include <map>
 #include <variant>
 
 namespace rootstock::app {
@@ -57,6 +58,7 @@ struct Actual {
     const fleet::FleetView& fleet;
     std::vector<images::VolumeRow> volumes;
     std::vector<images::ImageInfo> images;    // also tells which machines have a disk
+    std::map<std::string, Result<images::IsoFacts>> isos = {}; // by the path in the file
 };
 
 [[nodiscard]] Plan make_plan(const Config& config, const std::vector<fleet::AppliedValue>& applied, const Actual& actual);

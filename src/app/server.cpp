@@ -198,8 +198,12 @@ Result<std::unique_ptr<Server>> Server::open(Config config, Log& log, const Cloc
     if (!iscsi) {
         return iscsi.error();
     }
+    auto addresses = http_addresses(config, *placement);
+    if (!addresses) {
+        return addresses.error();
+    }
     const std::string socket = config.server.data + "/" + socket_name;
-    const std::uint16_t http_port = config.http_port;
+    http::Config http_config{std::move(*addresses), config.http_port, socket};
     auto backbone = Backbone::open(std::move(config), *placement, log, clock);
     if (!backbone) {
         return backbone.error();
@@ -207,8 +211,7 @@ Result<std::unique_ptr<Server>> Server::open(Config config, Log& log, const Cloc
     auto parts = std::make_unique<Parts>(std::move(*backbone), *placement);
     parts->socket_path = socket;
     Backbone& b = *parts->backbone;
-    parts->http = std::make_unique<http::Service>(parts->runtime, parts->offload, b.log(), b.clock(),
-                                                  http::Config{{placement->bind_address}, http_port, socket}, b.make_router());
+    parts->http = std::make_unique<http::Service>(parts->runtime, parts->offload, b.log(), b.clock(), std::move(http_config), b.make_router());
     parts->make_network(dhcp, std::move(*iscsi));
     return std::unique_ptr<Server>(new Server(std::move(parts)));
 }

@@ -161,8 +161,15 @@ Result<iscsi::Authentication, LoginStatus> Disks::authorize(const iscsi::LoginRe
     }
     if (target->kind == Kind::volume) { // whether it is on the list: open() looks, in the database
         const auto volume = known_volume(target->name);
-        return volume ? authentication_of(volume->options.chap, volume->options.mutual_chap)
-                      : iscsi::Authentication{};
+        if (!volume) {
+            return iscsi::Authentication{};
+        }
+        auto authentication =
+            authentication_of(volume->options.chap, volume->options.mutual_chap);
+        if (may_use(*volume, request.initiator_name, request.remote_address)) {
+            authentication.moved_to = volume->options.moved_to;
+        }
+        return authentication;
     }
     iscsi::Authentication authentication;
     const auto login = check_machine(request, target->name);
@@ -375,18 +382,28 @@ Result<iscsi::Target, LoginStatus> Disks::open_volume(const iscsi::LoginRequest&
     if (row->options.chap.user != user) { // CHAP came or went since authorize()
         return LoginStatus::authentication_failure;
     }
-    if (!disk->unit) {
-        auto overlay = store_.open_volume_disk(name);
-        const auto opened = overlay ? open_disks_.opened(*disk,
-                                                         disk_identity(target),
-                                                         as_allowed(std::move(*overlay), row->options))
-                                    : Result<void>(overlay.error());
-        if (!opened) {
-            log_.error("boot.volume.failed", {{"volume", name}, {"reason", opened.error().what}});
-            return LoginStatus::target_error;
-        }
+    if (const auto opened = open_volume_unit(*row, *disk); !opened) {
+        log_.error("boot.volume.failed", {{"volume", name}, {"reason", opened.error().what}});
+        return LoginStatus::target_error;
     }
     return make_target(request, target, find_initiator(request.initiator_name), 0, *disk);
+}
+
+/// Fine when it is open.
+Result<void> Disks::open_volume_unit(const images::VolumeRow& row, OpenDisk& disk) {
+    if (disk.unit) {
+        return {};
+    }
+    auto overlay = store_.open_volume_disk(row.name);
+    if (!overlay) {
+        return overlay.error();
+    }
+    const std::string identity = disk_identity({Kind::volume, row.name});
+    if (row.options.kind == images::VolumeKind::cdrom) {
+        OpenDisks::opened_cdrom(disk, identity, std::move(*overlay));
+        return {};
+    }
+    return open_disks_.opened(disk, identity, as_allowed(std::move(*overlay), row.options));
 }
 
 iscsi::Target Disks::make_target(const iscsi::LoginRequest& request,

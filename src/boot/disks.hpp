@@ -8,7 +8,7 @@
 //                  reset: the first login of a boot throws the overlay away, its later ones keep
 //                  it.
 //   volume         the initiators that its list names (volume_access.hpp); CHAP with the volume's own user and secret
-//                  when it has one. Another secret counts from the next login on.
+//                  when it has one. Another secret counts from the next login on. One that was moved: whoever may use it is sent on.
 //   discovery      CHAP when [iscsi] discovery_chap asks for it.
 //
 // Which boot owns an overlay is the newest boot of the machine that reached the stage "login": it
@@ -66,7 +66,7 @@ class Disks final : public iscsi::TargetProvider {
 
     /// Reads the volumes again: at the start and after each change of them. Ends sessions that are
     /// no longer allowed, or whose volume can be written now and could not before, or the other way
-    /// round; tells the others when their volume has grown.
+    /// round, has another ISO image, or is reached elsewhere now; tells the others when their volume has grown.
     [[nodiscard]] Result<void> refresh_volumes();
 
     /// Ends the machine's sessions and throws its overlay away (`machine reset`, `machine remove`).
@@ -122,6 +122,7 @@ class Disks final : public iscsi::TargetProvider {
     take_over(const fleet::Machine& machine, fleet::BootId boot, OpenDisk& disk);
     [[nodiscard]] Result<iscsi::Target, LoginStatus> open_volume(
         const iscsi::LoginRequest& request, const std::string& name, std::string_view user);
+    [[nodiscard]] Result<void> open_volume_unit(const images::VolumeRow& row, OpenDisk& disk);
     [[nodiscard]] iscsi::Target make_target(const iscsi::LoginRequest& request,
                                             Names::TargetName name,
                                             const Login& login,

@@ -11,6 +11,15 @@ namespace {
 using iscsi::EndReason;
 using Kind = Names::TargetName::Kind;
 
+/// What is settled when a unit is opened has changed.
+bool is_other_unit(const images::VolumeRow& before, const images::VolumeRow& now) {
+    const bool other_iso = now.options.kind == images::VolumeKind::cdrom &&
+                           (before.options.iso != now.options.iso || before.size_bytes != now.size_bytes ||
+                            before.iso_modified_ns != now.iso_modified_ns);
+    return before.options.read_only != now.options.read_only || other_iso ||
+           before.options.moved_to != now.options.moved_to;
+}
+
 } // namespace
 
 void Disks::session_over(SessionId id) {
@@ -95,7 +104,7 @@ Result<void> Disks::refresh_volumes() {
         const auto old = std::find_if(before->begin(), before->end(), [&](const auto& volume) {
             return volume.name == row.name;
         });
-        if (old != before->end() && old->options.read_only != row.options.read_only) {
+        if (old != before->end() && is_other_unit(*old, row)) {
             done = done ? reopen_volume(row.name) : done;
         } else if (old != before->end() && old->size_bytes != row.size_bytes) {
             tell_growth(row.name);
@@ -104,7 +113,7 @@ Result<void> Disks::refresh_volumes() {
     return done;
 }
 
-/// Whether a unit can be written is settled when it is opened.
+/// Ends its sessions and closes it, so that the next login gets it as it is now.
 Result<void> Disks::reopen_volume(const std::string& name) {
     const Names::TargetName target{Kind::volume, name};
     const auto disk = open_disks_.get(disk_identity(target));

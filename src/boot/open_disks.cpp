@@ -47,6 +47,12 @@ Result<void> OpenDisks::opened(OpenDisk& disk,
     return {};
 }
 
+void OpenDisks::opened_cdrom(OpenDisk& disk,
+                             const std::string& identity,
+                             std::shared_ptr<block::BlockDevice> medium) {
+    disk.unit = scsi::make_cdrom_unit(std::move(medium), scsi::identity_from_name(identity));
+}
+
 Result<void> OpenDisks::forget_reservations(const std::string& identity) {
     return reservations_.save(scsi::identity_from_name(identity).serial, {});
 }

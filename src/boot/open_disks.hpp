@@ -36,6 +36,10 @@ class OpenDisks {
     /// `disk.changing` is held.
     [[nodiscard]] Result<void>
     opened(OpenDisk& disk, const std::string& identity, std::shared_ptr<block::BlockDevice> device);
+    /// The same for the medium of a CD-ROM, which has no reservations to keep.
+    static void opened_cdrom(OpenDisk& disk,
+                             const std::string& identity,
+                             std::shared_ptr<block::BlockDevice> medium);
     /// The kept reservations end: the disk is thrown away or changes hands. It is not open.
     [[nodiscard]] Result<void> forget_reservations(const std::string& identity);
     /// Waits until no command uses the unit any more and lets go of the overlay, so that the store

@@ -49,4 +49,23 @@ std::optional<IpPrefix> IpPrefix::parse(std::string_view text) {
 
 bool IpPrefix::contains(const IpAddress& other) const { return other.is_v6 == address.is_v6 && same_bits(address, other, 0, length); }
 
+std::optional<IpEndpoint> IpEndpoint::parse(std::string_view text, std::uint16_t otherwise) {
+    const bool bracketed = text.starts_with('[');
+    const std::size_t end = bracketed ? text.find(']') : text.find(':');
+    const auto address = IpAddress::parse(bracketed ? text.substr(1, end - 1) : text.substr(0, end));
+    if (!address || address->is_v6 != bracketed || (bracketed && end == std::string_view::npos)) {
+        return std::nullopt;
+    }
+    const std::string_view rest = end == std::string_view::npos ? std::string_view() : text.substr(end + (bracketed ? 1 : 0));
+    if (rest.empty()) {
+        return IpEndpoint{*address, otherwise};
+    }
+    const auto number = rest.front() == ':' ? parse_number<std::uint16_t>(rest.substr(1)) : std::nullopt;
+    return number && *number != 0 ? std::optional(IpEndpoint{*address, *number}) : std::nullopt;
+}
+
+std::string IpEndpoint::text() const {
+    return (address.is_v6 ? "[" + address.text() + "]" : address.text()) + ":" + std::to_string(port);
+}
+
 } // namespace rootstock

@@ -29,4 +29,14 @@ struct IpPrefix {
     [[nodiscard]] bool contains(const IpAddress& other) const;
 };
 
+struct IpEndpoint {
+    IpAddress address;
+    std::uint16_t port = 0;
+
+    /// "10.20.0.1", "10.20.0.1:3260", "[fd00::1]", "[fd00::1]:3260"; without a port `otherwise`. A port is never 0.
+    [[nodiscard]] static std::optional<IpEndpoint> parse(std::string_view text, std::uint16_t otherwise);
+    [[nodiscard]] std::string text() const;
+    bool operator==(const IpEndpoint&) const = default;
+};
+
 } // namespace rootstock

@@ -3,12 +3,13 @@
 #include "db/release_store.hpp"
 #include "db/values.hpp"
 
+#include <map>
+
 namespace rootstock::db {
 
 namespace {
 
 std::string_view kind_name(images::OverlayKind kind) { return kind == images::OverlayKind::persistent ? "persistent" : "reset"; }
-std::string_view kind_name(images::VolumeKind kind) { return kind == images::VolumeKind::disk ? "disk" : "volatile"; }
 std::string_view kind_name(images::DiskKind kind) { return kind == images::DiskKind::machine ? "machine" : "volume"; }
 
 /// The one of both kinds that is called `name`.
@@ -104,13 +105,15 @@ Result<void> delete_named(Connection& connection, const std::string& table, cons
 Result<void> write_volume(Connection& connection, const images::VolumeRow& volume) {
     const images::VolumeOptions& options = volume.options;
     auto written = connection.run("INSERT INTO volume (name, size_bytes, file, created_ms, chap_user, chap_secret, mutual_chap_user, "
-                                  "mutual_chap_secret, kind, block_size, read_only, layer) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) "
+                                  "mutual_chap_secret, kind, block_size, read_only, layer, iso, iso_modified_ns, moved_to) "
+                                  "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) "
                                   "ON CONFLICT (name) DO UPDATE SET size_bytes = ?2, file = ?3, created_ms = ?4, chap_user = ?5, "
                                   "chap_secret = ?6, mutual_chap_user = ?7, mutual_chap_secret = ?8, kind = ?9, block_size = ?10, read_only = ?11, "
-                                  "layer = ?12",
+                                  "layer = ?12, iso = ?13, iso_modified_ns = ?14, moved_to = ?15",
                                   volume.name, signed_size(volume.size_bytes), volume.file, unix_ms(volume.created), options.chap.user,
                                   options.chap.secret, options.mutual_chap.user, options.mutual_chap.secret, kind_name(options.kind),
-                                  std::int64_t{options.block_size}, std::int64_t{options.read_only ? 1 : 0}, or_null(volume.layer));
+                                  std::int64_t{options.block_size}, std::int64_t{options.read_only ? 1 : 0}, or_null(volume.layer),
+                                  options.iso, volume.iso_modified_ns, options.moved_to);
     if (written) {
         written = connection.run("DELETE FROM volume_initiator WHERE volume = ?1", volume.name);
     }
@@ -124,14 +127,23 @@ Result<void> write_volume(Connection& connection, const images::VolumeRow& volum
     return written;
 }
 
-Result<std::vector<std::string>> load_initiators(Connection& connection, const std::string& volume) {
-    return collect(connection.query("SELECT initiator FROM volume_initiator WHERE volume = ?1 ORDER BY position", volume), "volume_initiator",
-                   [](Row& row) { return row.text(0); });
+/// By volume, each in its order.
+Result<std::map<std::string, std::vector<std::string>>> load_initiators(Connection& connection) {
+    std::map<std::string, std::vector<std::string>> initiators;
+    const auto rows = collect(connection.query("SELECT volume, initiator FROM volume_initiator ORDER BY volume, position"), "volume_initiator",
+                              [](Row& row) { return std::pair(row.text(0), row.text(1)); });
+    if (!rows) {
+        return rows.error();
+    }
+    for (const auto& [volume, initiator] : *rows) {
+        initiators[volume].push_back(initiator);
+    }
+    return initiators;
 }
 
 Result<std::vector<images::VolumeRow>> load_volumes(Connection& connection) {
     auto volumes = collect(connection.query("SELECT name, size_bytes, file, created_ms, chap_user, chap_secret, mutual_chap_user, "
-                                            "mutual_chap_secret, kind, block_size, read_only, layer FROM volume ORDER BY name"),
+                                            "mutual_chap_secret, kind, block_size, read_only, layer, iso, iso_modified_ns, moved_to FROM volume ORDER BY name"),
                            "volume", [](Row& row) {
                                images::VolumeRow volume;
                                volume.name = row.text(0);
@@ -140,21 +152,24 @@ Result<std::vector<images::VolumeRow>> load_volumes(Connection& connection) {
                                volume.created = row.time(3);
                                volume.options.chap = {row.text(4), row.text(5)};
                                volume.options.mutual_chap = {row.text(6), row.text(7)};
-                               volume.options.kind = row.parsed(8, parse_kind<images::VolumeKind>);
+                               volume.options.kind = row.parsed(8, images::parse_volume_kind);
                                volume.options.block_size = row.integer<std::uint32_t>(9);
                                volume.options.read_only = row.integer(10) != 0;
                                volume.layer = row.text(11);
+                               volume.options.iso = row.text(12);
+                               volume.iso_modified_ns = row.integer(13);
+                               volume.options.moved_to = row.text(14);
                                return volume;
                            });
     if (!volumes) {
         return volumes;
     }
+    auto initiators = load_initiators(connection);
+    if (!initiators) {
+        return initiators.error();
+    }
     for (images::VolumeRow& volume : *volumes) {
-        auto initiators = load_initiators(connection, volume.name);
-        if (!initiators) {
-            return initiators.error();
-        }
-        volume.initiators = std::move(*initiators);
+        volume.initiators = std::move((*initiators)[volume.name]);
     }
     return volumes;
 }

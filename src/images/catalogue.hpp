@@ -53,6 +53,7 @@ struct VolumeRow {
     std::vector<std::string> initiators; // initiator names, machine names, or "*" = anyone
     WallTime created;
     VolumeOptions options = {};
+    std::int64_t iso_modified_ns = 0; // of a CD-ROM: of its file, when it came into the drive; with the size what a changed one is noticed by
     std::string layer = {};              // that it stands on; empty: none
 };
 

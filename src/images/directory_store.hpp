@@ -53,6 +53,7 @@ class DirectoryStore final : public Store {
     Result<void> grow_volume(const std::string& name, std::uint64_t size_bytes) override;
     Result<void> remove_volume(const std::string& name) override;
     Result<std::vector<VolumeRow>> volumes() override { return catalogue_.volumes(); }
+    Result<IsoFacts> inspect_iso(const std::string& path) override { return images::inspect_iso(files_, path); }
     Result<std::shared_ptr<Overlay>> open_volume_disk(const std::string& name) override;
     Result<void> close_volume_disk(const std::string& name) override { return close_slot("volume/" + name); }
 
@@ -99,6 +100,7 @@ class DirectoryStore final : public Store {
     Result<std::shared_ptr<Overlay>> create_overlay(const std::string& machine, const std::string& image, OverlayKind kind,
                                                     std::optional<std::uint32_t> number);
     Result<void> remove_overlay_of(const OverlayRow& row);
+    Result<void> insert_iso(VolumeRow& row);
     Result<void> make_volume_file(const VolumeRow& row);
     Result<std::shared_ptr<Overlay>> open_volume_of(VolumeRow row, Slot& slot);
 

@@ -6,6 +6,7 @@
 #include "core/log.hpp"
 #include "images/catalogue.hpp"
 #include "images/import.hpp"
+#include "images/iso_image.hpp"
 #include "images/limits.hpp"
 #include "images/overlay.hpp"
 
@@ -79,6 +80,7 @@ class Store {
     /// The absolute path of a file of the catalogue.
     [[nodiscard]] virtual std::string file_path(const std::string& file) const = 0;
 
+    /// A CD-ROM has the size of its ISO image, whatever `size_bytes` says.
     virtual Result<VolumeRow> create_volume(const std::string& name, std::uint64_t size_bytes, std::vector<std::string> initiators,
                                             const VolumeOptions& options = {}) = 0;
     virtual Result<void> change_volume(const std::string& name, const VolumeChange& change) = 0;
@@ -86,6 +88,8 @@ class Store {
     virtual Result<void> grow_volume(const std::string& name, std::uint64_t size_bytes) = 0;
     virtual Result<void> remove_volume(const std::string& name) = 0; // an open one is refused
     virtual Result<std::vector<VolumeRow>> volumes() = 0;
+    /// Whether `path` can be a CD-ROM; blocks.
+    [[nodiscard]] virtual Result<IsoFacts> inspect_iso(const std::string& path) = 0;
     virtual Result<std::shared_ptr<Overlay>> open_volume_disk(const std::string& name) = 0;
     virtual Result<void> close_volume_disk(const std::string& name) = 0; // as close_machine_disk()
 

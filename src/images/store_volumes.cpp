@@ -13,7 +13,7 @@ namespace {
 Error invalid(const std::string& what) { return make_error(std::errc::invalid_argument, what); }
 
 Result<void> check_options(const VolumeOptions& options, std::uint64_t size_bytes) {
-    if (!is_valid_block_size(options.block_size)) {
+    if (options.kind != VolumeKind::cdrom && !is_valid_block_size(options.block_size)) {
         return invalid("A volume's blocks are of 512 or 4096 bytes.");
     }
     constexpr std::uint64_t size_step = std::uint64_t{1} << 20U;
@@ -23,9 +23,9 @@ Result<void> check_options(const VolumeOptions& options, std::uint64_t size_byte
     return check_chap(options.chap, options.mutual_chap);
 }
 
-/// A volatile volume has none, but its row wants something unique in its place.
+/// Only disks have one in the data directory, but every row wants something unique in its place.
 std::string file_of(const std::string& name, VolumeKind kind) {
-    return kind == VolumeKind::disk ? volume_file(name) : "volatile/" + name;
+    return kind == VolumeKind::disk ? volume_file(name) : std::string(kind_name(kind)) + "/" + name;
 }
 
 } // namespace
@@ -40,12 +40,28 @@ Result<VolumeRow> DirectoryStore::create_volume(const std::string& name, std::ui
     }
     const std::shared_ptr<Slot> mine = slot("volume/" + name);
     std::lock_guard one_at_a_time(mine->mutex);
-    const VolumeRow row{name, size_bytes, file_of(name, options.kind), std::move(initiators), clock_.wall(), options};
+    VolumeRow row{name, size_bytes, file_of(name, options.kind), std::move(initiators), clock_.wall(), options};
+    if (options.kind == VolumeKind::cdrom) {
+        if (const Result<void> inserted = insert_iso(row); !inserted) {
+            return inserted.error();
+        }
+    }
     if (volume_named(name) || files_.exists(layout_.path(row.file))) {
         return make_error(std::errc::file_exists, "There is a volume " + name + " already. Choose another name, or remove that one.");
     }
     const Result<void> done = options.kind == VolumeKind::disk ? make_volume_file(row) : catalogue_.put_volume(row);
     return done ? Result<VolumeRow>(row) : Result<VolumeRow>(done.error());
+}
+
+/// Makes `row` tell of its ISO image as it is now.
+Result<void> DirectoryStore::insert_iso(VolumeRow& row) {
+    const Result<IsoFacts> facts = inspect_iso(row.options.iso);
+    if (!facts) {
+        return facts.error();
+    }
+    row.size_bytes = facts->size_bytes;
+    row.iso_modified_ns = facts->modified_ns;
+    return {};
 }
 
 /// And the row, in the order that lets a restart tell what was done.
@@ -80,10 +96,20 @@ Result<void> DirectoryStore::change_volume(const std::string& name, const Volume
     row->options.chap = change.chap.value_or(row->options.chap);
     row->options.mutual_chap = change.mutual_chap.value_or(row->options.mutual_chap);
     row->options.read_only = change.read_only.value_or(row->options.read_only);
-    if (Result<void> valid = check_chap(row->options.chap, row->options.mutual_chap); !valid) {
-        return valid;
+    row->options.moved_to = change.moved_to.value_or(row->options.moved_to);
+    const bool is_cdrom = row->options.kind == VolumeKind::cdrom;
+    Result<void> valid = check_chap(row->options.chap, row->options.mutual_chap);
+    if (valid && is_cdrom && !row->options.read_only) {
+        valid = invalid("Volume " + name + " is a CD-ROM: nobody can write to it.");
     }
-    return catalogue_.put_volume(*row);
+    if (valid && change.iso && !is_cdrom) {
+        valid = invalid("Volume " + name + " is no CD-ROM: no ISO image fits in. Make a volume of the image.");
+    }
+    if (valid && change.iso) {
+        row->options.iso = *change.iso;
+        valid = insert_iso(*row);
+    }
+    return valid ? catalogue_.put_volume(*row) : valid;
 }
 
 /// The file first: a row that tells of less than there is, is put right when the volume is opened.
@@ -94,6 +120,9 @@ Result<void> DirectoryStore::grow_volume(const std::string& name, std::uint64_t 
     if (!row) {
         return row.error();
     }
+    if (row->options.kind == VolumeKind::cdrom) {
+        return make_error(std::errc::not_supported, "Volume " + name + " is a CD-ROM and has the size of its ISO image. Give it another image.");
+    }
     if (size_bytes == row->size_bytes) {
         return {};
     }
@@ -101,7 +130,7 @@ Result<void> DirectoryStore::grow_volume(const std::string& name, std::uint64_t 
         return invalid("Volume " + name + " has " + format_size(row->size_bytes) +
                        " and never shrinks: what is at its end would be lost. Make a smaller one and copy.");
     }
-    if (row->options.kind != VolumeKind::disk) {
+    if (row->options.kind == VolumeKind::memory_only) {
         return make_error(std::errc::not_supported, "Volume " + name + " is volatile and keeps its size. Remove it and make a larger one.");
     }
     if (Result<void> grown = mine->disk ? mine->disk->grow_to(size_bytes) : images::grow_volume(files_, layout_.path(row->file), size_bytes); !grown) {
@@ -149,6 +178,9 @@ Result<std::shared_ptr<Overlay>> DirectoryStore::open_volume_of(VolumeRow row, S
             slot.memory = std::make_shared<block::MemoryDevice>(block::Geometry{row.size_bytes, row.options.block_size, 4096, 0, false}, memory_);
         }
         return std::shared_ptr<Overlay>(std::make_shared<MemoryVolume>(slot.memory));
+    }
+    if (row.options.kind == VolumeKind::cdrom) {
+        return open_iso(files_, row.options.iso, {row.size_bytes, row.iso_modified_ns}, row.name);
     }
     const std::string path = layout_.path(row.file);
     Result<std::shared_ptr<Overlay>> disk = open_volume(files_, path);

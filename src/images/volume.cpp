@@ -1,5 +1,7 @@
 #include "images/volume.hpp"
 
+#include "core/ip_address.hpp"
+
 #include <algorithm>
 
 namespace rootstock::images {
@@ -23,6 +25,33 @@ Result<void> check_identity(const ChapIdentity& identity, const std::string& whi
 }
 
 } // namespace
+
+std::string_view kind_name(VolumeKind kind) {
+    switch (kind) {
+    case VolumeKind::disk:
+        return "disk";
+    case VolumeKind::memory_only:
+        return "volatile";
+    case VolumeKind::cdrom:
+        return "cdrom";
+    }
+    return {};
+}
+
+std::optional<VolumeKind> parse_volume_kind(std::string_view name) {
+    for (const auto kind : {VolumeKind::disk, VolumeKind::memory_only, VolumeKind::cdrom}) {
+        if (name == kind_name(kind)) {
+            return kind;
+        }
+    }
+    return std::nullopt;
+}
+
+std::optional<std::string> full_portal(std::string_view text) {
+    constexpr std::uint16_t iscsi_port = 3260;
+    const auto portal = IpEndpoint::parse(text, iscsi_port);
+    return portal ? std::optional(portal->text()) : std::nullopt;
+}
 
 Result<void> check_chap(const ChapIdentity& chap, const ChapIdentity& mutual_chap) {
     if (chap.empty() && !mutual_chap.empty()) {

@@ -1,6 +1,7 @@
 // Disks over the real database and the real store: volumes, their CHAP, and persistent reservations.
 #include "boot/limits.hpp"
 #include "disks_world.hpp"
+#include "support/iso_file.hpp"
 #include "support/scsi_host.hpp"
 
 using namespace rootstock;
@@ -278,4 +279,52 @@ TEST_CASE("Disks: a volume that grows tells its sessions", "[boot][disks][grow]"
     const auto capacity = session.run(CdbBuilder(0x25));
     REQUIRE(capacity.good());
     CHECK(from_bytes<be32>(Bytes(capacity.data_in)).value() == (128 << 20) / 512 - 1);
+}
+
+TEST_CASE("Disks: a volume of an ISO image is a CD-ROM, and another image is another medium", "[boot][disks][iso]") {
+    World world;
+    REQUIRE(world.store->create_volume("data", 0, {"*"}, images::cdrom_options(write_iso(world.folder, "a.iso", 40 << 10, 'A'))));
+    REQUIRE(world.disks->refresh_volumes());
+    auto request = login_of(1, linux_isid);
+    request.target_name = volume_target;
+    const auto clear_attentions = [](ScsiSession& session) {
+        for (int i = 0; i < 8 && !session.run(CdbBuilder(0x00)).good(); ++i) { // TEST UNIT READY
+        }
+    };
+    const auto first_byte = [](ScsiSession& session) {
+        const auto read = session.run(CdbBuilder(0x28).u16(7, 1)); // READ(10)
+        REQUIRE(read.good());
+        CHECK(read.data_in.size() == 2048);
+        return static_cast<char>(read.data_in.at(0));
+    };
+    {
+        const auto target = world.disks->open(request, "");
+        REQUIRE(target);
+        ScsiSession session(target->units.at(0).unit, node_a);
+        clear_attentions(session);
+        CHECK((session.run(CdbBuilder(0x12).u16(3, 36)).data_in.at(0) & 0x1fU) == 5); // CD/DVD device
+        CHECK(first_byte(session) == 'A');
+    }
+    REQUIRE(world.store->change_volume("data", {.iso = write_iso(world.folder, "b.iso", 40 << 10, 'B')}));
+    REQUIRE(world.disks->refresh_volumes());
+    const auto target = world.disks->open(request, "");
+    REQUIRE(target);
+    ScsiSession session(target->units.at(0).unit, node_a);
+    clear_attentions(session);
+    CHECK(first_byte(session) == 'B');
+}
+
+TEST_CASE("Disks: logins to a volume that was moved are sent on, if they may use it", "[boot][disks][move]") {
+    World world;
+    REQUIRE(world.store->create_volume("data", 64 << 20, {"10.20.0.0/16"}));
+    REQUIRE(world.disks->refresh_volumes());
+    auto request = login_of(1, linux_isid);
+    request.target_name = volume_target;
+    CHECK(world.disks->authorize(request)->moved_to.empty());
+    REQUIRE(world.store->change_volume("data", {.moved_to = "10.20.0.2:3260"}));
+    REQUIRE(world.disks->refresh_volumes());
+    CHECK(world.disks->authorize(request)->moved_to == "10.20.0.2:3260");
+    request.remote_address = "10.30.0.1";
+    CHECK(world.disks->authorize(request)->moved_to.empty());
+    CHECK(world.disks->open(request, "").error() == LoginStatus::authorization_failure);
 }

@@ -99,6 +99,13 @@ action = "image:i"
     CHECK(config->unknown_image == "i");
 }
 
+TEST_CASE("A volume with iso is a CD-ROM", "[app][config]") {
+    const auto config = parse_config(without_dhcp("[[volume]]\nname = \"debian\"\niso = \"/srv/iso/debian.iso\"\ninitiators = \"*\"\n"), "r.toml");
+    REQUIRE(config);
+    CHECK(config->volumes.at(0).options == images::cdrom_options("/srv/iso/debian.iso"));
+    CHECK(config->volumes.at(0).size_bytes == 0);
+}
+
 TEST_CASE("Each mistake is told with its place, what was expected and an example", "[app][config]") {
     struct Row {
         const char* text; // behind one line
@@ -147,6 +154,9 @@ TEST_CASE("Each mistake is told with its place, what was expected and an example
         {"[[volume]]\nname = \"v\"\nsize = \"1G\"\nblock_size = 1024", "r.toml:5:14: ", {"512 or 4096", "found the number 1024"}},
         {"[[volume]]\nname = \"v\"\nsize = \"1G\"\nread_only = \"yes\"", "r.toml:5:13: ", {"read_only = true", "found \"yes\""}},
         {"[[volume]]\nname = \"v\"\nsize = \"1G\"\nvolatil = true", "r.toml:5:1: ", {"did you mean volatile?"}},
+        {"[[volume]]\nname = \"v\"\niso = \"debian.iso\"", "r.toml:4:7: ", {"absolute path", "iso = \"/srv/iso/debian-12.iso\""}},
+        {"[[volume]]\nname = \"v\"\niso = \"/srv/a.iso\"\nsize = \"1G\"", "r.toml:5:8: ", {"size: a volume with iso is a CD-ROM"}},
+        {"[[volume]]\nname = \"v\"\nsize = \"1G\"\nmoved_to = \"nowhere\"", "r.toml:5:12: ", {"moved_to = \"10.20.0.2:3260\"", "found \"nowhere\""}},
         {"[iscsi]\nportals = [\"10.20.0.1:3260\", \"fd00::1\"]", "r.toml:3:30: ", {"[fd00::1]:3260", "found \"fd00::1\""}},
         {"[iscsi]\nportals = \"10.20.0.1:0\"", "r.toml:3:11: ", {"addresses of this host"}},
         {"[iscsi]\nportals = []", "r.toml:3:11: ", {"1 to 64", "found 0"}},

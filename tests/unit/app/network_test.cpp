@@ -69,6 +69,11 @@ TEST_CASE("iscsi_config: one group for each portal; PCs must find theirs", "[app
     config.dhcp.mode = DhcpMode::off;
     CHECK(iscsi_config(config, placement));
     config.dhcp.mode = DhcpMode::server;
+    config.portals = {{"::", 3260}}; // no IPv4 address
+    CHECK_FALSE(iscsi_config(config, placement));
+    config.portals = {{"0.0.0.0", 3260}, {"::", 3260}};
+    CHECK(iscsi_config(config, placement));
+    config.portals = {{"10.30.0.1", 3260}, {"fd00::1", 3260}};
     config.portals.push_back({"10.20.0.1", 3260});
     config.iscsi_limits.connections = 9;
     iscsi = iscsi_config(config, placement);
@@ -78,6 +83,21 @@ TEST_CASE("iscsi_config: one group for each portal; PCs must find theirs", "[app
     CHECK(iscsi->portals[1].address == "fd00::1");
     CHECK(iscsi->portals[1].group_tag == 2);
     CHECK(iscsi->portals[2].group_tag == 3);
+}
+
+TEST_CASE("http_addresses: as the file says; PCs must find theirs", "[app][network]") {
+    const Placement placement{"10.20.0.1", *Ipv4::parse("10.20.0.1"), {*Ipv4::parse("10.20.0.1"), 22}};
+    Config config;
+    config.file = "r.toml";
+    CHECK(*http_addresses(config, placement) == std::vector<std::string>{"10.20.0.1"});
+    config.http_addresses = {"127.0.0.1", "::"};
+    config.http_addresses_line = 5;
+    CHECK_THAT(http_addresses(config, placement).error().what, Catch::StartsWith("r.toml:5: ") && Catch::Contains("add \"10.20.0.1\""));
+    config.dhcp.mode = DhcpMode::off;
+    CHECK(*http_addresses(config, placement) == config.http_addresses);
+    config.dhcp.mode = DhcpMode::server;
+    config.http_addresses.push_back("0.0.0.0");
+    CHECK(http_addresses(config, placement));
 }
 
 TEST_CASE("dhcp_config: the range defaults to the upper half of the network", "[app][network]") {

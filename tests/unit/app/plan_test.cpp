@@ -48,10 +48,11 @@ struct Situation {
     std::vector<fleet::Machine> machines;
     std::vector<images::VolumeRow> volumes;
     std::vector<images::ImageInfo> images = {image()};
+    std::map<std::string, Result<images::IsoFacts>> isos = {};
 
     [[nodiscard]] Plan plan() const {
         const fleet::FleetView view(machines);
-        return make_plan(file, applied, {view, volumes, images});
+        return make_plan(file, applied, {view, volumes, images, isos});
     }
     /// The file as it is now was applied.
     void was_applied() { applied = plan().applied; }
@@ -230,6 +231,33 @@ TEST_CASE("Volumes: CHAP comes, changes and goes; a plan shows users and never s
     for (const fleet::AppliedValue& value : plan.applied) {
         CHECK_THAT(value.value, !Contains("12 bytes"));
     }
+}
+
+TEST_CASE("CD-ROMs: made, given another image, and told when the image is not what it was", "[app][plan][iso]") {
+    const std::string path = "/srv/debian.iso";
+    Situation situation;
+    situation.file.volumes = {{"debian", 0, {"*"}, 1, images::cdrom_options(path)}};
+    situation.isos.emplace(path, make_error(std::errc::no_such_file_or_directory, "cannot open " + path));
+    CHECK(situation.plan().changes.at(0).text == "volume debian: new, CD-ROM with /srv/debian.iso, for *");
+    CHECK(situation.plan().notes == std::vector<std::string>{"volume debian: cannot open /srv/debian.iso"});
+
+    situation.was_applied();
+    const images::IsoFacts facts{40960, 5};
+    situation.isos.insert_or_assign(path, facts);
+    situation.volumes = {{"debian", facts.size_bytes, "cdrom/debian", {"*"}, {}, images::cdrom_options(path), facts.modified_ns}};
+    CHECK(situation.plan().changes.empty());
+    CHECK(situation.plan().notes.empty());
+    situation.volumes[0].iso_modified_ns = 4;
+    CHECK(situation.plan().steps.empty());
+    CHECK_THAT(situation.plan().notes.at(0), Contains("was changed since") && Contains("volume set debian --iso /srv/debian.iso"));
+
+    situation.file.volumes[0].options.iso = "/srv/other.iso";
+    CHECK(situation.plan().changes.at(0).text == "volume debian: iso /srv/debian.iso -> /srv/other.iso");
+    CHECK(std::get<ChangeVolume>(situation.plan().steps.at(0).action).change.iso == "/srv/other.iso");
+
+    situation.file.volumes = {{"debian", 1024, {"*"}, 1}};
+    CHECK(situation.plan().steps.empty());
+    CHECK_THAT(situation.plan().notes.at(0), Contains("is a CD-ROM, the file says a disk"));
 }
 
 TEST_CASE("A volume that an older program applied is known again", "[app][plan]") {

@@ -47,6 +47,7 @@ TEST_CASE("bash: subcommands and options of the command that is being typed", "[
     CHECK(offered(*script, "rootstock machine re", 2) == "replace reset remove\n");
     CHECK(offered(*script, "rootstock machine replace lab1-07 --w", 4) == "--with\n");
     CHECK(offered(*script, "rootstock volume create data --js", 4) == "--json\n");
+    CHECK(offered(*script, "rootstock volume set data --no", 4) == "--nobody --no-chap --no-mutual-chap\n");
 }
 
 TEST_CASE("fish and zsh have scripts, other shells have none", "[cli][completion]") {

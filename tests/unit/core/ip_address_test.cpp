@@ -35,3 +35,18 @@ TEST_CASE("A prefix contains what agrees in its bits, of its own version", "[cor
         CHECK_FALSE(IpPrefix::parse(wrong));
     }
 }
+
+TEST_CASE("IpEndpoint: an address with a port or without, IPv6 in brackets", "[core][ip]") {
+    struct Row {
+        const char* text;
+        const char* full; // null: is none
+    };
+    for (const Row& row : {Row{"10.20.0.1", "10.20.0.1:3260"}, {"10.20.0.1:80", "10.20.0.1:80"}, {"[fd00::1]", "[fd00::1]:3260"},
+                           {"[FD00:0::1]:65535", "[fd00::1]:65535"}, {"fd00::1", nullptr}, {"[10.20.0.1]", nullptr}, {"[fd00::1", nullptr},
+                           {"10.20.0.1:", nullptr}, {"10.20.0.1:0", nullptr}, {"10.20.0.1:65536", nullptr}, {"[fd00::1]3260", nullptr},
+                           {"host:3260", nullptr}, {"[", nullptr}, {"", nullptr}}) {
+        CAPTURE(row.text);
+        const auto endpoint = IpEndpoint::parse(row.text, 3260);
+        CHECK((endpoint ? endpoint->text() : "") == std::string(row.full != nullptr ? row.full : ""));
+    }
+}

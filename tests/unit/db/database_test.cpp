@@ -59,6 +59,10 @@ TEST_CASE("A database of version 1 is read by today's program", "[db][migration]
     CHECK(machine.retired[0].mac == *Mac::parse("52:54:00:aa:00:07"));
     CHECK((*database)->fleet().load_boots(std::nullopt, 10)->at(0).stages.size() == 2);
     CHECK((*database)->images().versions()->at(0).identity.virtual_size == 1073741824);
+    const auto volumes = (*database)->images().volumes();
+    REQUIRE(volumes->size() == 1);
+    CHECK(volumes->at(0).initiators == std::vector<std::string>{"*"});
+    CHECK(volumes->at(0).options == images::VolumeOptions());
     CHECK((*database)->leases().load()->size() == 1);
     CHECK((*database)->fleet().load_applied()->at(0).value == "52:54:00:aa:00:07");
 }

@@ -121,6 +121,7 @@ TEST_CASE("Volumes keep their initiators in order", "[db][volume]") {
     volume.options.kind = VolumeKind::memory_only;
     volume.options.block_size = 4096;
     volume.options.read_only = true;
+    volume.options.moved_to = "10.20.0.2:3260";
     REQUIRE(place.catalogue().put_volume(volume));
     volume.initiators.erase(volume.initiators.begin());
     REQUIRE(place.catalogue().put_volume(volume));
@@ -131,4 +132,14 @@ TEST_CASE("Volumes keep their initiators in order", "[db][volume]") {
     CHECK(volumes->front().options == volume.options);
     REQUIRE(place.catalogue().remove_volume("data"));
     CHECK(place.catalogue().volumes()->empty());
+}
+
+TEST_CASE("A CD-ROM keeps its ISO image", "[db][volume]") {
+    Place place;
+    VolumeRow volume{"debian", 4096, "cdrom/debian", {"*"}, wall_from_unix_ms(7), cdrom_options("/srv/iso/debian.iso"), 1767225600123456789};
+    REQUIRE(place.catalogue().put_volume(volume));
+    const auto volumes = place.catalogue().volumes();
+    REQUIRE(volumes->size() == 1);
+    CHECK(volumes->front().options == volume.options);
+    CHECK(volumes->front().iso_modified_ns == volume.iso_modified_ns);
 }
