@@ -175,27 +175,68 @@ export function importImage(start) {
   });
 }
 
+const whoHint = 'Machines, iSCSI initiator names, addresses (10.20.0.0/16) or MACs, separated by commas; * for everybody.';
+const isoInput = (props) => h('input', { name: 'iso', pattern: '/.*', placeholder: '/srv/iso/debian-12.iso', autocomplete: 'off', spellcheck: 'false', ...props });
+const sizeInput = (props) => h('input', { name: 'size', pattern: '[0-9]+(\\.[0-9]+)?\\s*[KkMmGgTt]?(i?[Bb])?', placeholder: '10G', autocomplete: 'off', ...props });
+
 export function createVolume() {
+  const size = field('Size', sizeInput({ required: true }), 'It takes up only what is written.');
+  const iso = field('ISO image on the server', isoInput(), 'With its full path. The file stays where it is and is not changed.');
+  iso.hidden = true;
+  const kinds = choices('What it is',
+    choice('kind', 'disk', true, 'A disk', 'for data; kept'),
+    choice('kind', 'volatile', false, 'A volatile disk', 'in memory; empty at each start of the server'),
+    choice('kind', 'cdrom', false, 'A CD-ROM', 'an ISO image, to install from'));
+  kinds.addEventListener('change', (event) => {
+    const isCdrom = event.target.value === 'cdrom';
+    for (const [part, wanted] of [[iso, isCdrom], [size, !isCdrom]]) {
+      part.hidden = !wanted;
+      part.querySelector('input').required = wanted;
+    }
+  });
   ask({
     title: 'Create a volume',
     body: [field('Name', h('input', { name: 'name', required: true, pattern: '[a-z0-9]([a-z0-9._\\-]{0,61}[a-z0-9])?', placeholder: 'data', autocomplete: 'off', spellcheck: 'false', 'data-first': true })),
-      field('Size', h('input', { name: 'size', required: true, pattern: '[0-9]+(\\.[0-9]+)?\\s*[KkMmGgTt]?(i?[Bb])?', placeholder: '10G', autocomplete: 'off' }), 'It takes up only what is written.'),
-      field('Who may use it', h('input', { name: 'initiators', placeholder: 'lab1-07, iqn.1993-08.org.debian:01:server', autocomplete: 'off', spellcheck: 'false' }),
-        'Machines or iSCSI initiator names, separated by commas; * for everybody.')],
+      kinds, size, iso,
+      field('Who may use it', h('input', { name: 'initiators', placeholder: 'lab1-07, iqn.1993-08.org.debian:01:server', autocomplete: 'off', spellcheck: 'false' }), whoHint)],
     confirm: 'Create',
-    action: (values) => api.post('volumes', { name: values.name, size: values.size.trim(), initiators: names(values.initiators) }),
+    action: (values) => api.post('volumes', {
+      name: values.name, initiators: names(values.initiators),
+      ...(values.kind === 'cdrom' ? { iso: values.iso.trim() } : { size: values.size.trim(), volatile: values.kind === 'volatile' }),
+    }),
     done: 'The volume is created.',
   });
 }
 
 export function editVolume(volume) {
+  const secret = h('input', { name: 'secret', type: 'password', autocomplete: 'new-password', placeholder: volume.chap_user ? 'unchanged' : '', minlength: 12, maxlength: 255 });
   ask({
-    title: `Who may use ${volume.name}`,
-    body: field('Initiators', h('input', { name: 'initiators', value: volume.initiators.join(', '), autocomplete: 'off', spellcheck: 'false', 'data-first': true }),
-      'Machines or iSCSI initiator names, separated by commas; * for everybody.'),
+    title: `Change ${volume.name}`,
+    body: [
+      field('Who may use it', h('input', { name: 'initiators', value: volume.initiators.join(', '), autocomplete: 'off', spellcheck: 'false', 'data-first': true }), whoHint),
+      field('CHAP user', h('input', { name: 'user', value: volume.chap_user || '', maxlength: 255, autocomplete: 'off', spellcheck: 'false' }), 'Whom an initiator must prove to be. Empty: no proof is asked for.'),
+      field('CHAP secret', secret, 'At least 12 characters.'),
+      volume.iso ? field('ISO image on the server', isoInput({ value: volume.iso, required: true }), 'Its sessions end when it is another one, or was changed.') : null,
+      volume.kind === 'disk' ? field('Larger', sizeInput(), 'A new size, also while it is in use. It never shrinks.') : null,
+      volume.iso ? null : h('label', { class: 'choice' }, h('input', { type: 'checkbox', name: 'read_only', value: 'true', checked: volume.read_only }),
+        h('span', {}, h('strong', {}, 'Read-only'), h('span', { class: 'hint' }, 'Its sessions end when this changes.'))),
+    ],
     confirm: 'Change',
-    action: (values) => api.patch(`volumes/${volume.name}`, { initiators: names(values.initiators) }),
+    action: (values) => api.patch(`volumes/${volume.name}`, volumeChange(volume, values)),
+    done: `${volume.name} is changed.`,
   });
+}
+
+/** What of `values` differs from what the volume is. */
+function volumeChange(volume, values) {
+  const change = { initiators: names(values.initiators) };
+  const user = values.user.trim();
+  if (!user && volume.chap_user) Object.assign(change, { chap: null, mutual_chap: null });
+  if (user && (values.secret || user !== volume.chap_user)) change.chap = { user, secret: values.secret };
+  if (volume.iso) change.iso = values.iso.trim();
+  else if (Boolean(values.read_only) !== volume.read_only) change.read_only = Boolean(values.read_only);
+  if (values.size?.trim()) change.size = values.size.trim();
+  return change;
 }
 
 const names = (text) => text.split(/[\s,]+/).filter(Boolean);

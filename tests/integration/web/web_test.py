@@ -114,7 +114,7 @@ def main(binary, shots):
                 time.sleep(0.4)  # what was changed last is drawn
                 browser.screenshot(pathlib.Path(shots) / f"{name}.png")
 
-        steps = [empty_page, import_an_image, assign_a_waiting_pc, see_it_run, replace_it, nothing_becomes_markup, other_views, narrow_and_dark,
+        steps = [empty_page, import_an_image, assign_a_waiting_pc, see_it_run, replace_it, nothing_becomes_markup, volumes, other_views, narrow_and_dark,
                  keyboard_alone, server_goes_and_comes]
         world = {"server": server, "browser": browser, "shot": shot, "folder": folder, "binary": binary, "stack": stack}
         for step in steps:
@@ -231,7 +231,7 @@ def nothing_becomes_markup(server, browser, shot, stack, **_):
     browser.wait_gone("dialog[open]")
 
 
-def other_views(server, browser, shot, **_):
+def volumes(server, browser, shot, stack, folder, **_):
     browser.click('a[href="#volumes"]')
     browser.wait_text("main", "No volume yet")
     browser.click('button[data-key="create"]')
@@ -240,7 +240,40 @@ def other_views(server, browser, shot, **_):
     browser.type('input[name="initiators"]', "lab1-01, *")
     browser.click('dialog button[type="submit"]')
     browser.wait_text('tr[data-row="data"]', "10.0 GiB")
+    iso = pathlib.Path(folder) / "debian-12.iso"
+    iso.write_bytes(bytes(16 * 2048 + 1) + b"CD001" + bytes(2048 * 8 - 6))
+    browser.click('button[data-key="create"]')
+    browser.type('input[name="name"]', "debian")
+    browser.click('dialog input[value="cdrom"]')
+    browser.type('input[name="iso"]', "/not/there.iso")
+    browser.type('input[name="initiators"]', "*")
+    browser.click('dialog button[type="submit"]')
+    browser.wait_text('dialog [role="alert"]', "/not/there.iso")
+    browser.type('input[name="iso"]', str(iso))
+    shot("09-create-cdrom")
+    browser.click('dialog button[type="submit"]')
+    browser.wait_text('tr[data-row="debian"]', "CD-ROM")
+    browser.wait_text('tr[data-row="debian"]', "debian-12.iso")
+    disc = subprocess.Popen(["qemu-io", "-r", "-f", "raw", f"iscsi://127.0.0.1:{server.iscsi}/iqn.2026-01.internal.rootstock:volume.debian/0"],
+                            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    stack.callback(disc.kill)
+    browser.wait_text('tr[data-row="debian"]', "127.0.0.1")
+    browser.click('button[data-key="change-data"]')
+    browser.type('input[name="initiators"]', "10.20.0.0/16")
+    browser.type('input[name="user"]', "backup")
+    browser.type('input[name="secret"]', "short")
+    browser.type('input[name="size"]', "20G")
+    browser.click('dialog input[name="read_only"]')
+    browser.click('dialog button[type="submit"]')
+    browser.type('input[name="secret"]', "at least 12 bytes")
+    shot("09-change-volume")
+    browser.click('dialog button[type="submit"]')
+    for words in ("10.20.0.0/16", "who proves to be backup", "20.0 GiB", "read-only"):
+        browser.wait_text('tr[data-row="data"]', words)
     shot("09-volumes")
+
+
+def other_views(server, browser, shot, **_):
     browser.click('a[href="#sessions"]')
     browser.wait_text("main", "lab1-01")
     shot("10-sessions")
