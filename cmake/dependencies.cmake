@@ -5,6 +5,7 @@ find_package(Boost 1.81 REQUIRED)
 find_library(RS_BOOST_JSON libboost_json.a REQUIRED)
 find_library(RS_BOOST_URL libboost_url.a REQUIRED)
 find_library(RS_CRYPTO libcrypto.a REQUIRED)
+find_library(RS_SSL libssl.a REQUIRED)
 find_library(RS_SQLITE libsqlite3.a REQUIRED)
 
 add_library(rs_crypto INTERFACE)
@@ -19,8 +20,14 @@ target_link_libraries(rs_asio INTERFACE Threads::Threads)
 # GCC 12 takes Asio's recycled coroutine frames for a mismatch once it inlines them (seen with the sanitizers).
 target_compile_options(rs_asio INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-mismatched-new-delete>)
 
+add_library(rs_tls INTERFACE)
+target_link_libraries(rs_tls INTERFACE ${RS_SSL} rs_crypto)
+
+add_library(rs_url INTERFACE)
+target_link_libraries(rs_url INTERFACE ${RS_BOOST_URL})
+
 add_library(rs_json INTERFACE)
-target_link_libraries(rs_json INTERFACE ${RS_BOOST_JSON} ${RS_BOOST_URL})
+target_link_libraries(rs_json INTERFACE ${RS_BOOST_JSON} rs_url)
 
 add_library(rs_sqlite INTERFACE)
 target_link_libraries(rs_sqlite INTERFACE ${RS_SQLITE} Threads::Threads ${CMAKE_DL_LIBS} m)

@@ -1,6 +1,6 @@
 // The page: follows the event stream, shows the view that the address names (#machines, #images, ...).
 import { follow } from './api.js';
-import { bytes, h, show, when } from './dom.js';
+import { h, show, use, when } from './dom.js';
 import { apply, changed, onChange, state } from './state.js';
 import * as events from './views/events.js';
 import * as images from './views/images.js';
@@ -36,11 +36,12 @@ function showFrame() {
   if (!banner.hidden && !banner.textContent) banner.textContent = 'The server does not answer. What you see is not up to date; this page tries again by itself.';
   if (banner.hidden) banner.textContent = '';
   if (!state.status) return;
-  const { name, version, url, started, data } = state.status;
+  const { name, version, url, started, data, space } = state.status;
   document.getElementById('server-name').textContent = name;
   document.title = `${name} · ${views[current()].title}`;
   show(document.getElementById('foot'), h('span', {}, `Rootstock ${version} at ${url}`), h('span', {}, 'up since ', when(started, new Date(started).toLocaleString())),
-    data.total_bytes ? h('span', {}, `${bytes(data.free_bytes)} of ${bytes(data.total_bytes)} free in ${data.path}`) : null);
+    h('span', {}, `${data.path}: `, use(space.file_system)), space.store.limit_bytes ? h('span', {}, 'store: ', use(space.store)) : null,
+    space.groups.map((group) => h('span', {}, `group ${group.name}: `, use(group))));
 }
 
 function render() {

@@ -101,13 +101,25 @@ export function assign(unknown) {
   name.select();
 }
 
+/** As it can be typed again; not rounded. */
+function quotaText(quota) {
+  if (quota === null) return '';
+  if (quota === 0) return 'none';
+  const units = ['', 'K', 'M', 'G', 'T'];
+  let unit = 0;
+  for (; quota % 1024 === 0 && unit < units.length - 1; ++unit) quota /= 1024;
+  return `${quota}${units[unit]}`;
+}
+
 export function edit(machine) {
   ask({
     title: `Change ${machine.name}`,
     body: [imageSelect(machine.image), h('p', { class: 'hint' }, 'Another image becomes effective when the machine’s disk is reset: it is made from the image.'), modes(machine.mode),
-      field('Address', h('input', { name: 'address', value: machine.address || '', placeholder: 'from the pool', autocomplete: 'off', inputmode: 'decimal' }))],
+      field('Address', h('input', { name: 'address', value: machine.address || '', placeholder: 'from the pool', autocomplete: 'off', inputmode: 'decimal' })),
+      field('Quota', h('input', { name: 'quota', value: quotaText(machine.quota_bytes), placeholder: 'the default', autocomplete: 'off' }), 'What its disk may take, such as 20G; none for no limit.')],
     confirm: 'Change',
-    action: (values) => api.patch(`machines/${machine.name}`, { image: values.image, mode: values.mode, address: values.address.trim() || null }),
+    action: (values) => api.patch(`machines/${machine.name}`, { image: values.image, mode: values.mode, address: values.address.trim() || null,
+      quota: values.quota.trim() === quotaText(machine.quota_bytes) ? undefined : values.quota.trim() || null }),
     done: `${machine.name} is changed.`,
   });
 }

@@ -34,6 +34,14 @@ export function bytes(count) {
   return `${unit === 0 || count >= 100 ? Math.round(count) : count.toFixed(1)} ${units[unit]}`;
 }
 
+/** What something takes, of what it may: { used_bytes, limit_bytes, alarm, full, full_in_days }. */
+export function use(value) {
+  const alarm = value.full ? 'full' : value.alarm ? `above ${value.alarm} %` : '';
+  const days = value.full_in_days ?? null;
+  return [bytes(value.used_bytes), value.limit_bytes ? ` of ${bytes(value.limit_bytes)}` : '', days === null ? '' : `, full in ${days === 1 ? '1 day' : `${days} days`}`,
+    alarm ? [' ', h('span', { class: value.full ? 'tag full' : 'tag warn' }, alarm)] : null];
+}
+
 export function duration(ms) {
   if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
   if (ms < 60000) return `${(ms / 1000).toFixed(1)} s`;

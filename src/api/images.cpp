@@ -35,7 +35,7 @@ bool is_sha256(std::string_view text) {
 }
 
 Response import(Api& api, const Request& request) {
-    const auto body = read_body(request, {"name", "source", "sha256"});
+    const auto body = read_body(request, {"name", "source", "sha256", "ca"});
     if (!body) {
         return error_answer(body.error());
     }
@@ -48,13 +48,17 @@ Response import(Api& api, const Request& request) {
                                     "\"sha256\" must be a digest of 64 hexadecimal digits",
                                     "sha256sum FILE prints it");
     }
+    const auto ca_file = text_of(*body, "ca");
+    if (!ca_file) {
+        return error_answer(ca_file.error());
+    }
     if (!name || !source || !*name || !*source) {
         return http::error_response(400,
                                     "invalid",
                                     "an import needs name and source",
                                     R"(example: {"name": "win11", "source": "/srv/win11.img"})");
     }
-    auto stream = api.imports.start({**source, sha256->value_or("")}, **name);
+    auto stream = api.imports.start({**source, sha256->value_or(""), ca_file->value_or("")}, **name);
     if (!stream) {
         return error_answer(stream.error());
     }

@@ -92,14 +92,15 @@ class Imports::Import final : public http::Stream {
 Imports::Imports(const Parts& parts, EventHub& hub) : parts_(parts), hub_(hub) {}
 Imports::~Imports() = default; // the streams own the imports, and end before the router does
 
-Result<json::object> Imports::import(const images::ImportSource& source,
+Result<json::object> Imports::import(const ImportRequest& request,
                                      const std::string& name,
                                      const images::ProgressCallback& progress) const {
-    parts_.log.info("api.import.started", {{"image", name}, {"source", source.path}});
-    const auto version = parts_.store.import(source, name, progress);
+    const std::string source = shown_source(request.source);
+    parts_.log.info("api.import.started", {{"image", name}, {"source", source}});
+    const auto version = import_source(parts_, request, name, progress);
     if (!version) {
         parts_.log.warning("api.import.failed",
-                           {{"image", name}, {"source", source.path}, {"reason", version.error().what}});
+                           {{"image", name}, {"source", source}, {"reason", version.error().what}});
         return version.error();
     }
     parts_.log.info("api.import.done", {{"image", name}, {"version", version->number}});
@@ -112,19 +113,13 @@ Result<json::object> Imports::import(const images::ImportSource& source,
     return json::object{{"image", Model(parts_).image_json(image)}};
 }
 
-Result<std::shared_ptr<http::Stream>> Imports::start(const images::ImportSource& source,
+Result<std::shared_ptr<http::Stream>> Imports::start(const ImportRequest& request,
                                                      const std::string& name) {
-    if (!source.path.starts_with('/')) {
-        return make_error(
-            std::errc::invalid_argument,
-            "\"source\" must be an absolute path on the server; example: \"/srv/win11.img\"");
+    if (const auto usable = check_source(parts_, request.source); !usable) {
+        return usable.error();
     }
-    if (!parts_.files.exists(source.path)) {
-        return make_error(std::errc::invalid_argument,
-                          "there is no file " + source.path + " on the server");
-    }
-    return start(name, [this, source, name](const images::ProgressCallback& progress) {
-        return import(source, name, progress);
+    return start(name, [this, request, name](const images::ProgressCallback& progress) {
+        return import(request, name, progress);
     });
 }
 

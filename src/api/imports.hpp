@@ -5,6 +5,7 @@
 #pragma once
 
 #include "api/event_hub.hpp"
+#include "api/image_source.hpp"
 
 #include <mutex>
 #include <set>
@@ -18,7 +19,7 @@ class Imports {
 
     /// Starts one. Refused: the name is being imported, or too many are under way. When the stream
     /// goes before its end, so does the import.
-    [[nodiscard]] Result<std::shared_ptr<http::Stream>> start(const images::ImportSource& source,
+    [[nodiscard]] Result<std::shared_ptr<http::Stream>> start(const ImportRequest& request,
                                                               const std::string& name);
     /// Any other way to a new version of the image `name`; one at a time. `work` gives the last line.
     using Work = std::function<Result<json::object>(const images::ProgressCallback&)>;
@@ -26,7 +27,7 @@ class Imports {
 
   private:
     class Import;
-    [[nodiscard]] Result<json::object> import(const images::ImportSource& source,
+    [[nodiscard]] Result<json::object> import(const ImportRequest& request,
                                               const std::string& name,
                                               const images::ProgressCallback& progress) const;
 

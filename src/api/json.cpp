@@ -1,6 +1,7 @@
 #include "api/json.hpp"
 
 #include "core/text.hpp"
+#include "fleet/machine.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -63,6 +64,11 @@ Result<std::optional<std::string>> text_of(const json::object& body, const char*
     return std::optional(std::string(value->as_string()));
 }
 
+Result<std::optional<std::string>> text_or_null_of(const json::object& body, const char* key) {
+    const json::value* value = body.if_contains(key);
+    return value != nullptr && value->is_null() ? std::optional(std::string()) : text_of(body, key);
+}
+
 Result<std::optional<std::vector<std::string>>>
 texts_of(const json::object& body, const char* key, std::size_t most) {
     const json::value* value = body.if_contains(key);
@@ -96,6 +102,27 @@ Result<std::optional<std::optional<Ipv4>>> address_of(const json::object& body, 
         return expected(key, "an IPv4 address like \"10.20.0.107\", or null");
     }
     return std::optional(std::optional(*address));
+}
+
+Result<std::optional<std::optional<std::uint64_t>>> quota_of(const json::object& body,
+                                                             const char* key) {
+    const json::value* value = body.if_contains(key);
+    if (value == nullptr) {
+        return std::optional<std::optional<std::uint64_t>>();
+    }
+    if (value->is_null()) {
+        return std::optional(std::optional<std::uint64_t>());
+    }
+    std::optional<std::uint64_t> bytes;
+    if (value->is_string()) {
+        bytes = fleet::parse_quota(std::string_view(value->as_string()));
+    } else if (value->is_int64() && value->as_int64() >= 0) {
+        bytes = static_cast<std::uint64_t>(value->as_int64());
+    }
+    if (!bytes) {
+        return expected(key, "a size like \"20G\", \"none\", a number of bytes, or null");
+    }
+    return std::optional(bytes);
 }
 
 Result<std::optional<std::uint64_t>> size_of(const json::object& body, const char* key) {

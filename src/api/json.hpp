@@ -25,11 +25,17 @@ namespace json = boost::json;
 // A member of the body as a value. Absent: nothing. Of another type or malformed: an error that
 // says what is expected.
 [[nodiscard]] Result<std::optional<std::string>> text_of(const json::object& body, const char* key);
+/// null is an empty text.
+[[nodiscard]] Result<std::optional<std::string>> text_or_null_of(const json::object& body,
+                                                                 const char* key);
 [[nodiscard]] Result<std::optional<std::vector<std::string>>>
 texts_of(const json::object& body, const char* key, std::size_t most);
 /// An empty optional inside: null was given.
 [[nodiscard]] Result<std::optional<std::optional<Ipv4>>> address_of(const json::object& body,
                                                                     const char* key);
+/// "20G", "none" (0) or a number of bytes; an empty optional inside: null was given.
+[[nodiscard]] Result<std::optional<std::optional<std::uint64_t>>>
+quota_of(const json::object& body, const char* key);
 /// "10G" or a number of bytes.
 [[nodiscard]] Result<std::optional<std::uint64_t>> size_of(const json::object& body,
                                                            const char* key);

@@ -2,7 +2,10 @@
 #include "api/errors.hpp"
 #include "api/machine_export.hpp"
 #include "api/routes.hpp"
+#include "core/text.hpp"
 #include "fleet/limits.hpp"
+
+#include <algorithm>
 
 namespace rootstock::api {
 
@@ -39,6 +42,21 @@ Result<std::vector<Mac>> parse_macs(const std::vector<std::string>& texts) {
     return macs;
 }
 
+/// A group that is only misspelt would be one without a limit.
+Result<void> check_group(const Api& api, const std::optional<std::string>& group) {
+    std::vector<std::string> names;
+    for (const images::SpaceUse& known : api.parts.store.space().report().groups) {
+        names.push_back(known.name);
+    }
+    if (!group || group->empty() || std::find(names.begin(), names.end(), *group) != names.end()) {
+        return {};
+    }
+    return make_error(std::errc::invalid_argument,
+                      "there is no group \"" + *group + "\"; " +
+                          (names.empty() ? "the configuration file names them under [[group]]"
+                                         : "there are: " + join(names, ", ")));
+}
+
 /// The fields that POST and PATCH share.
 Result<fleet::MachineChange> parse_change(const json::object& body) {
     fleet::MachineChange change;
@@ -47,6 +65,8 @@ Result<fleet::MachineChange> parse_change(const json::object& body) {
     const auto image = text_of(body, "image");
     const auto mode = text_of(body, "mode");
     const auto address = address_of(body, "address");
+    const auto quota = quota_of(body, "quota");
+    const auto group = text_or_null_of(body, "group");
     if (!macs || !one_mac) {
         return macs ? one_mac.error() : macs.error();
     }
@@ -55,6 +75,9 @@ Result<fleet::MachineChange> parse_change(const json::object& body) {
     }
     if (!address) {
         return address.error();
+    }
+    if (!quota || !group) {
+        return quota ? group.error() : quota.error();
     }
     if (*one_mac) {
         *macs = std::vector<std::string>{**one_mac};
@@ -75,11 +98,13 @@ Result<fleet::MachineChange> parse_change(const json::object& body) {
     }
     change.image = *image;
     change.address = *address;
+    change.quota_bytes = *quota;
+    change.group = *group;
     return change;
 }
 
 Response assign(const Api& api, const Request& request) {
-    const auto body = read_body(request, {"name", "mac", "macs", "image", "mode", "address"});
+    const auto body = read_body(request, {"name", "mac", "macs", "image", "mode", "address", "quota", "group"});
     if (!body) {
         return error_answer(body.error());
     }
@@ -95,11 +120,16 @@ Response assign(const Api& api, const Request& request) {
             "a machine needs name, macs and image",
             R"(example: {"name": "lab1-07", "macs": ["52:54:00:aa:00:07"], "image": "win11"})");
     }
+    if (const auto known = check_group(api, given->group); !known) {
+        return error_answer(known.error());
+    }
     const fleet::NewMachine machine{**name,
                                     *given->macs,
                                     *given->image,
                                     given->mode.value_or(fleet::Mode::persistent),
-                                    given->address.value_or(std::nullopt)};
+                                    given->address.value_or(std::nullopt),
+                                    given->quota_bytes.value_or(std::nullopt),
+                                    given->group.value_or("")};
     const auto assigned = api.parts.registry.assign(machine, who(request));
     if (!assigned) {
         return error_answer(assigned.error());
@@ -114,13 +144,16 @@ Response assign(const Api& api, const Request& request) {
 
 Response change(const Api& api, const Request& request) {
     const std::string& name = request.captures.at(0);
-    const auto body = read_body(request, {"mac", "macs", "image", "mode", "address"});
+    const auto body = read_body(request, {"mac", "macs", "image", "mode", "address", "quota", "group"});
     if (!body) {
         return error_answer(body.error());
     }
     const auto given = parse_change(*body);
     if (!given) {
         return error_answer(given.error());
+    }
+    if (const auto known = check_group(api, given->group); !known) {
+        return error_answer(known.error());
     }
     if (const auto changed = api.parts.registry.change(name, *given, who(request)); !changed) {
         return error_answer(changed.error());

@@ -44,6 +44,18 @@ json::array array_of(const std::vector<Row>& rows, Render render) {
     return array;
 }
 
+json::value optional_number(std::optional<std::uint64_t> number) {
+    return number ? json::value(*number) : json::value(nullptr);
+}
+
+/// Of something with a limit or without one (null).
+json::object use_json(const images::SpaceUse& use) {
+    return {{"used_bytes", use.used_bytes},
+            {"limit_bytes", use.limit_bytes == 0 ? json::value(nullptr) : json::value(use.limit_bytes)},
+            {"alarm", use.alarm},
+            {"full", use.full}};
+}
+
 /// Who must be proved; never the secret.
 json::value user_json(const images::ChapIdentity& identity) {
     return identity.empty() ? json::value(nullptr) : json::value(identity.user);
@@ -129,6 +141,9 @@ json::object Model::machine_json(const fleet::Machine& machine, const Seen& seen
             {"image", machine.image},
             {"mode", fleet::mode_name(machine.mode)},
             {"address", address_value(machine.address)},
+            {"quota_bytes", optional_number(machine.quota_bytes)},
+            {"group", machine.group.empty() ? json::value(nullptr) : json::value(machine.group)},
+            {"disk", use_json(parts_.store.space().machine(machine.name))},
             {"generation", machine.generation},
             {"retired", std::move(retired)},
             {"target", parts_.disks.names().machine_target(machine.name)},
@@ -221,6 +236,24 @@ std::optional<json::object> Model::unknown(Mac mac) const {
 }
 
 // --- disks
+
+json::object Model::space() const {
+    const images::SpaceReport report = parts_.store.space().report();
+    const auto forecast = [this](const images::SpaceUse& use, const std::string& what) {
+        json::object object = use_json(use);
+        const auto days = parts_.store.days_until_full(what);
+        object["full_in_days"] = days ? json::value(*days) : json::value(nullptr);
+        return object;
+    };
+    json::array groups = array_of(report.groups, [&](const images::SpaceUse& group) {
+        json::object object = forecast(group, "group/" + group.name);
+        object["name"] = group.name;
+        return object;
+    });
+    return {{"file_system", forecast(report.file_system, "file-system")},
+            {"store", forecast(report.store, "store")},
+            {"groups", std::move(groups)}};
+}
 
 json::object Model::image_json(const images::ImageInfo& image) const {
     return {{"name", image.version.image},
@@ -344,7 +377,7 @@ json::object Model::status() const {
         std::count_if(unknown_rows.begin(), unknown_rows.end(), [](const json::value& row) {
             return row.as_object().at("waiting").as_bool();
         });
-    const auto space = parts_.files.space(parts_.facts.data_directory);
+    const auto disk = parts_.files.space(parts_.facts.data_directory);
     const auto image_rows = parts_.store.images();
     const auto volume_rows = parts_.store.volumes();
     const boot::Settings& settings = parts_.settings;
@@ -361,8 +394,9 @@ json::object Model::status() const {
             {"config", parts_.facts.config_file},
             {"data",
              json::object{{"path", parts_.facts.data_directory},
-                          {"total_bytes", space ? space->total_bytes : 0},
-                          {"free_bytes", space ? space->free_bytes : 0}}},
+                          {"total_bytes", disk ? disk->total_bytes : 0},
+                          {"free_bytes", disk ? disk->free_bytes : 0}}},
+            {"space", space()},
             {"counts",
              json::object{{"machines", machine_rows.size()},
                           {"running", in_state("running")},

@@ -27,6 +27,9 @@ class Model {
                                     std::size_t most) const;
     [[nodiscard]] std::optional<json::object> boot(fleet::BootId id) const;
 
+    /// What disks take, of what they may: the store, its file system, groups.
+    [[nodiscard]] json::object space() const;
+
     [[nodiscard]] json::object image_json(const images::ImageInfo& image) const;
     [[nodiscard]] json::object release_json(const images::Release& release) const;
     [[nodiscard]] json::object publication_json(const boot::Publication& publication) const;

@@ -15,7 +15,9 @@ template <class Machine> FieldValues machine_values(const Machine& machine) {
     return {{"mac", fleet::mac_list(machine.macs)},
             {"image", machine.image},
             {"mode", std::string(fleet::mode_name(machine.mode))},
-            {"address", machine.address ? machine.address->text() : ""}};
+            {"address", machine.address ? machine.address->text() : ""},
+            {"quota", machine.quota_bytes ? std::to_string(*machine.quota_bytes) : ""},
+            {"group", machine.group}};
 }
 
 /// Tells one secret from another and cannot be turned back: "backup 9f86d081884c7d65".
@@ -90,9 +92,12 @@ bool is_secret(const std::string& field) { return field.ends_with("chap"); }
 
 std::string shown_value(const std::string& field, const std::string& value) {
     if (value.empty()) {
-        return field == "block_size" ? "512" : field == "read_only" || field == "volatile" ? "no" : "none";
+        return field == "quota" ? "default" : field == "block_size" ? "512" : field == "read_only" || field == "volatile" ? "no" : "none";
     }
-    if (field == "size") {
+    if (field == "quota" && value == "0") {
+        return "none";
+    }
+    if (field == "size" || field == "quota") {
         const auto bytes = parse_number<std::uint64_t>(value);
         return bytes ? format_size(*bytes) : value;
     }

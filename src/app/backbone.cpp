@@ -119,7 +119,36 @@ Result<void> Backbone::open_data() {
     if (const auto recovered = versions_->recover(); !recovered) {
         return recovered.error();
     }
+    set_quotas(config_);
+    listening_ = registry_->listen([this](const fleet::Change& change) {
+        using Kind = fleet::Change::Kind;
+        if (change.kind == Kind::machine_assigned || change.kind == Kind::machine_changed || change.kind == Kind::machine_replaced) {
+            set_limits();
+        }
+    });
     return disks_->refresh_volumes();
+}
+
+void Backbone::set_quotas(const Config& config) {
+    {
+        std::lock_guard lock(limits_mutex_);
+        quotas_ = {config.store_quota, config.machine_quota, {}, {}};
+        for (const GroupEntry& group : config.groups) {
+            quotas_.groups[group.name] = group.quota_bytes;
+        }
+    }
+    set_limits();
+}
+
+/// The file's quotas, and the machines' own as they are now.
+void Backbone::set_limits() {
+    std::lock_guard lock(limits_mutex_);
+    images::SpaceLimits limits = quotas_;
+    const auto view = registry_->view();
+    for (const fleet::Machine& machine : view->machines()) {
+        limits.machines[machine.name] = {machine.quota_bytes, machine.group};
+    }
+    store_->space().set_limits(limits);
 }
 
 http::Router Backbone::make_router() {
@@ -168,6 +197,7 @@ Result<api::Plan, api::PlanFailure> Backbone::plan_for_file(const Config& wanted
     if (!apply) {
         return plan;
     }
+    set_quotas(wanted);
     const auto failures = apply_plan(*made, *registry_, database_->fleet(), *store_, "configuration file");
     if (!failures) {
         return api::PlanFailure{{}, failures.error()};
@@ -197,6 +227,7 @@ void Backbone::do_chores() {
     disks_->close_idle();
     versions_->tick();
     store_->refresh_masters();
+    store_->review_space();
 }
 
 void Backbone::close_disks() {

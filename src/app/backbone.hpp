@@ -56,6 +56,8 @@ class Backbone {
     [[nodiscard]] Result<void> open_data();
     [[nodiscard]] Result<void> check_images(const Config& wanted);
     [[nodiscard]] Result<api::Plan, api::PlanFailure> plan_for_file(const Config& wanted, bool apply);
+    void set_quotas(const Config& config);
+    void set_limits();
 
     Config config_;
     const Clock& clock_;
@@ -74,6 +76,9 @@ class Backbone {
     std::unique_ptr<boot::Disks> disks_;
     std::unique_ptr<boot::Versions> versions_;
     std::mutex plan_mutex_; // one comparison with the file at a time
+    std::mutex limits_mutex_; // guards quotas_, and keeps the newest limits the last ones that are set
+    images::SpaceLimits quotas_; // of the file; without machines
+    std::shared_ptr<void> listening_; // last: no change arrives before or after the rest lives
 };
 
 } // namespace rootstock::app

@@ -302,6 +302,21 @@ std::optional<Mac> parse_station(const std::string& text) {
     return mac && mac->is_station() ? mac : std::nullopt;
 }
 
+std::optional<std::uint64_t> read_quota(TableReader& table, std::string_view key) {
+    return table.parsed({key, R"(a size, or "none")", "\"20G\""}, fleet::parse_quota);
+}
+
+void read_quotas(TableReader table, Config& config) {
+    config.machine_quota = read_quota(table, "machine").value_or(0);
+    config.store_quota = read_quota(table, "store").value_or(0);
+    table.finish();
+}
+
+void read_group(TableReader& table, Config& config) {
+    const std::string name = required_name(table, fleet::is_valid_store_name, "a name of a-z, 0-9 and inner . _ -, at most 63", "\"lab1\"");
+    config.groups.push_back({name, read_quota(table, "quota").value_or(0)});
+}
+
 void read_machine(TableReader& table, Config& config) {
     MachineEntry entry;
     entry.line = table.place().line;
@@ -319,6 +334,8 @@ void read_machine(TableReader& table, Config& config) {
     }
     entry.machine.mode = read_mode(table).value_or(fleet::Mode::persistent);
     entry.machine.address = table.parsed({"address", "an IPv4 address of the network", "\"10.20.0.7\""}, Ipv4::parse);
+    entry.machine.quota_bytes = read_quota(table, "quota");
+    entry.machine.group = table.parsed({"group", "the name of a [[group]]", "\"lab1\""}, text_if(fleet::is_valid_store_name)).value_or("");
     config.machines.push_back(std::move(entry));
 }
 
@@ -450,7 +467,9 @@ Result<Config, std::vector<std::string>> parse_config(std::string_view text, con
     read_iscsi(section_reader(file, "iscsi"), config);
     read_limits(section_reader(file, "limits"), config);
     read_boot(section_reader(file, "boot"), config);
+    read_quotas(section_reader(file, "quota"), config);
     read_list(file, "image", config, read_image);
+    read_list(file, "group", config, read_group);
     read_list(file, "machine", config, read_machine);
     read_list(file, "volume", config, read_volume);
     read_unknown(section_reader(file, "unknown"), config);

@@ -44,6 +44,11 @@ struct VolumeEntry {
     images::VolumeOptions options = {};          // chap, mutual_chap, read_only, volatile, block_size, iso, moved_to
 };
 
+struct GroupEntry {
+    std::string name;
+    std::uint64_t quota_bytes = 0;
+};
+
 struct PortalEntry {
     std::string address;                         // "10.20.0.1", "fd00::1", "0.0.0.0", "::"
     std::uint16_t port = 0;
@@ -66,6 +71,9 @@ struct Config {
     images::ChapIdentity discovery_mutual_chap;
     iscsi::Limits iscsi_limits;                  // [limits] iscsi_*
     std::optional<std::uint64_t> volatile_bytes; // [limits] volatile_memory; default: a quarter of the host's memory
+    std::uint64_t machine_quota = 0;             // [quota] machine: of each that has none of its own; 0: none
+    std::uint64_t store_quota = 0;               // [quota] store: of everything in the data directory's images, overlays and volumes
+    std::vector<GroupEntry> groups;
     bool always_chain = false;                   // [boot] chain = "always"
     std::vector<ImageEntry> images;
     std::vector<MachineEntry> machines;

@@ -101,6 +101,22 @@ void check_images(const TomlNode& document, const Config& config, Problems& prob
     }
 }
 
+/// A group that is only misspelt would be one without a limit.
+void check_groups(const TomlNode& document, const Config& config, Problems& problems) {
+    std::vector<std::string> names;
+    for (const GroupEntry& group : config.groups) {
+        names.push_back(group.name);
+    }
+    for (const TomlNode* table : tables(document, "machine")) {
+        const TomlNode* group = table->find("group");
+        if (group == nullptr || group->text.empty() || std::find(names.begin(), names.end(), group->text) != names.end()) {
+            continue;
+        }
+        const auto nearest = nearest_word(group->text, names);
+        problems.add(group->place, "there is no [[group]] with the name \"" + group->text + "\"" + (nearest ? "; did you mean \"" + *nearest + "\"?" : ""));
+    }
+}
+
 void check_interface(const TomlNode& document, const Config& config, Problems& problems) {
     const TomlNode* server = document.find("server");
     const bool is_named = server != nullptr && server->find("interface") != nullptr;
@@ -113,12 +129,13 @@ void check_interface(const TomlNode& document, const Config& config, Problems& p
 } // namespace
 
 void check_config(const TomlNode& document, const Config& config, Problems& problems) {
-    for (const std::string_view list : {"image", "machine", "volume"}) {
+    for (const std::string_view list : {"image", "machine", "volume", "group"}) {
         check_names(document, list, problems);
     }
     check_macs(document, problems);
     check_addresses(document, config, problems);
     check_images(document, config, problems);
+    check_groups(document, config, problems);
     check_interface(document, config, problems);
 }
 

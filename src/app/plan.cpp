@@ -207,8 +207,12 @@ class Planner {
             change.image = wanted.image;
         } else if (field == "mode") {
             change.mode = wanted.mode;
-        } else {
+        } else if (field == "address") {
             change.address = wanted.address;
+        } else if (field == "quota") {
+            change.quota_bytes = wanted.quota_bytes;
+        } else {
+            change.group = wanted.group;
         }
     }
 

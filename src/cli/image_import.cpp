@@ -3,6 +3,7 @@
 #include "cli/job.hpp"
 #include "cli/output.hpp"
 #include "cli/spool.hpp"
+#include "http/fetch.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -20,6 +21,7 @@ struct Import {
     std::string file;
     std::string name;
     std::string sha256;
+    std::string ca_file;
 };
 
 int show_outcome(const Options& options, const Import& import, const json::value& image) {
@@ -46,7 +48,10 @@ int import_image(const Options& options, const Import& import) {
         source = input->path();
         spooled.emplace(std::move(*input));
     }
-    json::object body{{"name", import.name}, {"source", std::filesystem::absolute(source).string()}};
+    json::object body{{"name", import.name}, {"source", http::is_url(source) ? source : std::filesystem::absolute(source).string()}};
+    if (!import.ca_file.empty()) {
+        body["ca"] = std::filesystem::absolute(import.ca_file).string();
+    }
     if (!import.sha256.empty()) {
         body["sha256"] = import.sha256;
     }
@@ -59,9 +64,10 @@ int import_image(const Options& options, const Import& import) {
 void add_image_import(CLI::App& group, Options& options, Action& chosen) {
     auto import = std::make_shared<Import>();
     auto* command = group.add_subcommand("import", "make a disk image of any format the next version of an image");
-    command->add_option("FILE", import->file, "the disk image: raw, VHDX, VHD, qcow2, VMDK, VDI; a block device; - for standard input")->required();
+    command->add_option("FILE", import->file, "the disk image: raw, VHDX, VHD, qcow2, VMDK, VDI; a block device; an http or https URL; - for standard input")->required();
     command->add_option("--name", import->name, "name of the image")->required();
     command->add_option("--sha256", import->sha256, "refuse a file whose SHA-256 is another one");
+    command->add_option("--ca", import->ca_file, "certificate authorities to trust for an https URL, instead of the system's (PEM)");
     command->footer("Example: rootstock image import win11.vhdx --name win11");
     command->callback([&options, &chosen, import] { chosen = [&options, import] { return import_image(options, *import); }; });
 }

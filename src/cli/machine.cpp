@@ -1,4 +1,4 @@
-// rootstock machine list|show|assign|replace|reset|rebase|export|remove
+// rootstock machine list|show|assign|set|replace|reset|rebase|export|remove
 #include "cli/convert_file.hpp"
 #include "cli/options.hpp"
 #include "cli/output.hpp"
@@ -46,10 +46,10 @@ int list_machines(const Options& options) {
         return reply;
     };
     return run_request(options, request, [&unknown](const json::value& answer) {
-        Table table({"NAME", "MAC", "IMAGE", "MODE", "ADDRESS", "STATE", "SESSIONS"});
+        Table table({"NAME", "MAC", "IMAGE", "MODE", "ADDRESS", "STATE", "SESSIONS", "DISK"});
         for (const json::value& machine : list_of(answer, "machines")) {
             table.add({text_of(machine, "name"), words_of(machine, "macs"), text_of(machine, "image"), text_of(machine, "mode"),
-                       text_of(machine, "address"), text_of(machine, "state"), text_of(machine, "sessions")});
+                       text_of(machine, "address"), text_of(machine, "state"), text_of(machine, "sessions"), use_of(machine, "disk")});
         }
         print(table.empty() ? "No machines yet. Switch a PC on: it shows up here and waits to be assigned.\n" : table.text());
         show_unknown(unknown);
@@ -62,6 +62,8 @@ void show_machine(const json::value& machine) {
     table.add({"image", text_of(machine, "image")});
     table.add({"mode", text_of(machine, "mode")});
     table.add({"address", text_of(machine, "address")});
+    table.add({"group", text_of(machine, "group")});
+    table.add({"disk", use_of(machine, "disk")});
     table.add({"state", text_of(machine, "state")});
     table.add({"generation", text_of(machine, "generation")});
     table.add({"target", text_of(machine, "target")});
@@ -92,6 +94,43 @@ struct Assignment {
     std::vector<std::string> macs;
     std::string name, image, mode = "persistent", address;
 };
+
+struct Settings {
+    std::string machine, quota, group;
+};
+
+/// What the command line says, as the API has it: "default" and "none" are null there.
+json::object body_of(const Settings& given) {
+    json::object body;
+    if (!given.quota.empty()) {
+        body["quota"] = given.quota == "default" ? json::value(nullptr) : json::value(given.quota);
+    }
+    if (!given.group.empty()) {
+        body["group"] = given.group == "none" ? json::value(nullptr) : json::value(given.group);
+    }
+    return body;
+}
+
+void add_set(CLI::App& group, Options& options, Action& chosen) {
+    auto* command = group.add_subcommand("set", "change what a machine's disk may take");
+    command->footer("Example: rootstock machine set lab1-07 --quota 20G --group lab1");
+    auto given = std::make_shared<Settings>();
+    command->add_option("NAME", given->machine, "the machine")->required();
+    auto* quota = command->add_option("--quota", given->quota, "such as 20G; none: no limit; default: what [quota] machine says");
+    auto* shared = command->add_option("--group", given->group, "group whose quota it shares; none: no group");
+    command->callback([&options, &chosen, given, quota, shared] {
+        if (quota->empty() && shared->empty()) {
+            throw CLI::RequiredError("--quota or --group");
+        }
+        chosen = [&options, given] {
+            return run_request(
+                options, [&given](Client& client) { return client.patch(machine_url(given->machine), body_of(*given)); },
+                [](const json::value& machine) {
+                    print("machine " + text_of(machine, "name") + ": disk " + use_of(machine, "disk") + ", group " + text_of(machine, "group") + "\n");
+                });
+        };
+    });
+}
 
 void add_assign(CLI::App& group, Options& options, Action& chosen) {
     auto* command = group.add_subcommand("assign", "make a machine of a PC; a waiting PC boots at once");
@@ -164,6 +203,7 @@ void add_export(CLI::App& group, Options& options, Action& chosen) {
     auto* command = group.add_subcommand("export", "write the disk of a machine that is switched off as a file that stands alone");
     command->add_option("NAME", *machine, "the machine")->required();
     auto output = add_output_file(*command, "FILE");
+    add_chain(*command, *output);
     command->footer("Example: rootstock machine export lab1-07 lab1-07.vhdx");
     command->callback([&options, &chosen, machine, output] {
         chosen = [&options, machine, output] { return export_disk(options, *machine, *output); };
@@ -191,7 +231,7 @@ void add_rebase(CLI::App& group, Options& options, Action& chosen) {
 } // namespace
 
 void add_machine_commands(CLI::App& app, Options& options, Action& chosen) {
-    auto* group = app.add_subcommand("machine", "machines: list, show, assign, replace, reset, rebase, export, remove");
+    auto* group = app.add_subcommand("machine", "machines: list, show, assign, set, replace, reset, rebase, export, remove");
     group->require_subcommand(1);
     group->footer("Example: rootstock machine list");
 
@@ -208,6 +248,7 @@ void add_machine_commands(CLI::App& app, Options& options, Action& chosen) {
     });
 
     add_assign(*group, options, chosen);
+    add_set(*group, options, chosen);
     add_replace(*group, options, chosen);
 
     named_command(*group, "reset", "throw the machine's disk away: its next boot starts from the image", name)->callback([&options, &chosen, name] {

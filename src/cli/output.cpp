@@ -57,6 +57,27 @@ std::string size_of(const json::value& object, const char* key) {
     return found == nullptr || !found->is_number() ? "-" : format_size(found->to_number<std::uint64_t>());
 }
 
+std::string use_text(const json::value& use) {
+    std::string text = size_of(use, "used_bytes");
+    if (const std::string limit = size_of(use, "limit_bytes"); limit != "-") {
+        text += " of " + limit;
+    }
+    if (text_of(use, "full") == "true") {
+        text += ", FULL";
+    } else if (const std::string alarm = text_of(use, "alarm"); alarm != "0" && alarm != "-") {
+        text += ", above " + alarm + " %";
+    }
+    if (const std::string days = text_of(use, "full_in_days"); days != "-") {
+        text += ", full in " + days + (days == "1" ? " day" : " days");
+    }
+    return text;
+}
+
+std::string use_of(const json::value& object, const char* key) {
+    const json::value* found = member(object, key);
+    return found == nullptr ? "-" : use_text(*found);
+}
+
 std::string time_of(const json::value& object, const char* key) {
     const json::value* found = member(object, key);
     if (found == nullptr || !found->is_number()) {

@@ -26,6 +26,9 @@ void print(const std::string& text);
 [[nodiscard]] std::string size_of(const boost::json::value& object, const char* key);
 /// Local time: 2026-01-31 07:45:01.
 [[nodiscard]] std::string time_of(const boost::json::value& object, const char* key);
+/// "17 GiB of 20 GiB, above 80 %, full in 9 days".
+[[nodiscard]] std::string use_of(const boost::json::value& object, const char* key);
+[[nodiscard]] std::string use_text(const boost::json::value& use);
 [[nodiscard]] const boost::json::array& list_of(const boost::json::value& object, const char* key);
 [[nodiscard]] boost::json::array array_of(const std::vector<std::string>& words);
 [[nodiscard]] std::string words_of(const boost::json::value& object, const char* key); // a list of texts, joined by commas

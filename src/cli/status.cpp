@@ -40,6 +40,13 @@ void show_status(const json::value& status) {
     if (const json::value* data = status.as_object().if_contains("data"); data != nullptr && data->is_object()) {
         table.add({"data", text_of(*data, "path") + ", " + size_of(*data, "free_bytes") + " free"});
     }
+    if (const json::value* space = status.as_object().if_contains("space"); space != nullptr && space->is_object()) {
+        table.add({"file system", use_of(*space, "file_system")});
+        table.add({"store", use_of(*space, "store")});
+        for (const json::value& group : list_of(*space, "groups")) {
+            table.add({"group " + text_of(group, "name"), use_text(group)});
+        }
+    }
     if (const json::value* counts = status.as_object().if_contains("counts"); counts != nullptr && counts->is_object()) {
         for (const auto& [key, value] : counts->as_object()) {
             table.add({std::string(key), json::serialize(value)});

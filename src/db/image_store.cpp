@@ -248,4 +248,28 @@ Result<void> ImageStore::apply(const images::CatalogueChange& change) {
     });
 }
 
+Result<std::vector<images::SpaceSample>> ImageStore::space_samples() {
+    return writer_.run([](Connection& connection) {
+        return collect(connection.query("SELECT what, day, used_bytes FROM space_sample ORDER BY what, day"), "space_sample", [](Row& row) {
+            return images::SpaceSample{row.text(0), {row.integer(1), row.integer<std::uint64_t>(2)}};
+        });
+    });
+}
+
+Result<void> ImageStore::put_space_samples(const std::vector<images::SpaceSample>& samples) {
+    return writer_.run([&samples](Connection& connection) -> Result<void> {
+        Result<void> written;
+        for (const auto& [what, sample] : samples) {
+            if (written) {
+                written = connection.run("INSERT OR REPLACE INTO space_sample (what, day, used_bytes) VALUES (?1, ?2, ?3)", what, sample.day,
+                                         signed_size(sample.used_bytes));
+            }
+            if (written) { // of every name, so that a group that is no more leaves nothing behind
+                written = connection.run("DELETE FROM space_sample WHERE day <= ?1", sample.day - std::int64_t{images::forecast_days_kept});
+            }
+        }
+        return written;
+    });
+}
+
 } // namespace rootstock::db

@@ -18,6 +18,9 @@ class ImageStore final : public images::Catalogue {
     Result<std::vector<images::Maintenance>> maintenance() override;
     Result<void> apply(const images::CatalogueChange& change) override;
 
+    Result<std::vector<images::SpaceSample>> space_samples() override;
+    Result<void> put_space_samples(const std::vector<images::SpaceSample>& samples) override;
+
   private:
     Writer& writer_;
 };

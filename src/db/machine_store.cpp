@@ -21,6 +21,10 @@ Result<std::optional<std::string>> find_text(Statement row) {
     return text;
 }
 
+std::optional<std::int64_t> signed_size(std::optional<std::uint64_t> bytes) {
+    return bytes ? std::optional(static_cast<std::int64_t>(*bytes)) : std::nullopt;
+}
+
 /// The Registry checks this first; the database has the last word.
 Result<void> check_unique(Connection& connection, const fleet::Machine& machine) {
     const auto refuse = [](const Result<std::optional<std::string>>& owner, const std::string& what) -> Result<void> {
@@ -46,11 +50,12 @@ Result<void> check_unique(Connection& connection, const fleet::Machine& machine)
 }
 
 Result<fleet::MachineId> write_machine_row(Connection& connection, const fleet::Machine& machine) {
-    auto written = connection.run("INSERT INTO machine (id, name, image, mode, address, generation, former_mode) "
-                                  "VALUES (nullif(?1, 0), ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO UPDATE SET name = ?2, image = ?3, "
-                                  "mode = ?4, address = ?5, generation = ?6, former_mode = ?7",
+    auto written = connection.run("INSERT INTO machine (id, name, image, mode, address, generation, former_mode, quota_bytes, quota_group) "
+                                  "VALUES (nullif(?1, 0), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO UPDATE SET name = ?2, image = ?3, "
+                                  "mode = ?4, address = ?5, generation = ?6, former_mode = ?7, quota_bytes = ?8, quota_group = ?9",
                                   machine.id, machine.name, machine.image, fleet::mode_name(machine.mode), text_of(machine.address),
-                                  std::int64_t{machine.generation}, fleet::mode_name(machine.former_mode));
+                                  std::int64_t{machine.generation}, fleet::mode_name(machine.former_mode), signed_size(machine.quota_bytes),
+                                  machine.group);
     if (!written) {
         return written.error();
     }
@@ -105,7 +110,9 @@ Result<void> read_macs(Connection& connection, fleet::Machine& machine) {
 }
 
 Result<std::vector<fleet::Machine>> read_machines(Connection& connection) {
-    auto machines = collect(connection.query("SELECT id, name, image, mode, address, generation, former_mode FROM machine ORDER BY name"), "machine",
+    auto machines = collect(connection.query("SELECT id, name, image, mode, address, generation, former_mode, quota_bytes, quota_group FROM machine "
+                                             "ORDER BY name"),
+                            "machine",
                             [](Row& row) {
                                 fleet::Machine machine;
                                 machine.id = row.integer(0);
@@ -115,6 +122,10 @@ Result<std::vector<fleet::Machine>> read_machines(Connection& connection) {
                                 machine.address = row.optional_parsed(4, Ipv4::parse);
                                 machine.generation = row.integer<std::uint32_t>(5);
                                 machine.former_mode = row.parsed(6, fleet::parse_mode);
+                                if (const auto quota = row.optional_integer(7)) {
+                                    machine.quota_bytes = static_cast<std::uint64_t>(*quota);
+                                }
+                                machine.group = row.text(8);
                                 return machine;
                             });
     if (!machines) {

@@ -1,9 +1,11 @@
 #include "fleet/machine.hpp"
 
+#include "core/text.hpp"
 #include "fleet/limits.hpp"
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 namespace rootstock::fleet {
 
@@ -48,6 +50,12 @@ std::optional<BootOutcome> parse_outcome(std::string_view name) { return parse_e
 
 bool is_valid_machine_name(std::string_view name) { return is_label(name, "-"); }
 bool is_valid_store_name(std::string_view name) { return is_label(name, "-._"); }
+
+std::optional<std::uint64_t> parse_quota(std::string_view text) {
+    const auto bytes = text == "none" ? std::optional<std::uint64_t>(0) : parse_size(text);
+    const bool is_none = bytes == 0 && text != "none"; // a quota of nothing is a mistake
+    return is_none || bytes > std::numeric_limits<std::int64_t>::max() ? std::nullopt : bytes;
+}
 
 std::string plain_text(std::string_view text) {
     std::string plain(text.substr(0, text_bytes_max));

@@ -25,6 +25,9 @@ enum class Mode : std::uint8_t {
 /// The name of an image or a volume: the same, and inner dots and underscores.
 [[nodiscard]] bool is_valid_store_name(std::string_view name);
 
+/// "20G", or "none", which is 0.
+[[nodiscard]] std::optional<std::uint64_t> parse_quota(std::string_view text);
+
 /// Text that came from the network as it may be kept and shown: printable ASCII, the rest as '?', cut at text_bytes_max.
 [[nodiscard]] std::string plain_text(std::string_view text);
 
@@ -49,6 +52,8 @@ struct Machine {
     std::optional<Ipv4> address;        // reservation
     std::uint32_t generation = 1;       // raised by each replacement
     std::vector<RetiredMac> retired;
+    std::optional<std::uint64_t> quota_bytes = {}; // of its disk; 0: none at all; nothing: what [quota] machine says
+    std::string group = {};             // whose quota it shares; empty: none
 };
 
 /// A MAC that asked to boot and belongs to no machine.

@@ -22,6 +22,9 @@ Result<void> check_form(const Machine& machine) {
         return invalid("machine " + machine.name + ": '" + plain_text(machine.image) +
                        "' is no image name: use a-z, 0-9 and inner . _ -, like win11-lab");
     }
+    if (!machine.group.empty() && !is_valid_store_name(machine.group)) {
+        return invalid("machine " + machine.name + ": '" + plain_text(machine.group) + "' is no group name: use a-z, 0-9 and inner . _ -, like lab1");
+    }
     if (machine.macs.empty() || machine.macs.size() > macs_per_machine_max) {
         return invalid("machine " + machine.name + " has " + std::to_string(machine.macs.size()) +
                        " MAC addresses: 1 to " + std::to_string(macs_per_machine_max) + " are possible");

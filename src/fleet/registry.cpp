@@ -45,6 +45,12 @@ std::string describe(const Machine& before, const Machine& after) {
     if (before.address != after.address) {
         parts.push_back("address=" + (after.address ? after.address->text() : "none"));
     }
+    if (before.quota_bytes != after.quota_bytes) {
+        parts.push_back("quota=" + (after.quota_bytes ? std::to_string(*after.quota_bytes) : "default"));
+    }
+    if (before.group != after.group) {
+        parts.push_back("group=" + (after.group.empty() ? "none" : after.group));
+    }
     return join(parts, " ");
 }
 
@@ -83,6 +89,8 @@ Result<Machine> Registry::assign(const NewMachine& wanted, std::string_view by) 
     machine.image = wanted.image;
     machine.mode = wanted.mode;
     machine.address = wanted.address;
+    machine.quota_bytes = wanted.quota_bytes;
+    machine.group = wanted.group;
     std::unique_lock lock(change_mutex_);
     auto put_machine = put(machine, "machine.assign", mac_list(machine.macs) + " image=" + machine.image, by);
     lock.unlock();
@@ -106,6 +114,8 @@ Result<Machine> Registry::change(const std::string& name, const MachineChange& c
     after.image = change.image.value_or(after.image);
     after.mode = change.mode.value_or(after.mode);
     after.address = change.address.value_or(after.address);
+    after.quota_bytes = change.quota_bytes.value_or(after.quota_bytes);
+    after.group = change.group.value_or(after.group);
     auto kind = Change::Kind::machine_changed;
     if (change.macs && !change.macs->empty() && !share_a_mac(*change.macs, after.macs)) {
         replace_macs(after, *change.macs, clock_.wall()); // no card stays: another PC, and the old one must be fenced

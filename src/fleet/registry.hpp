@@ -55,6 +55,8 @@ struct NewMachine {
     std::string image;
     Mode mode = Mode::persistent;
     std::optional<Ipv4> address;
+    std::optional<std::uint64_t> quota_bytes = {};
+    std::string group = {};
 };
 
 /// Fields to change; an empty one stays.
@@ -63,6 +65,8 @@ struct MachineChange {
     std::optional<std::string> image;
     std::optional<Mode> mode;
     std::optional<std::optional<Ipv4>> address;
+    std::optional<std::optional<std::uint64_t>> quota_bytes = {};
+    std::optional<std::string> group = {};
 };
 
 /// Threads: every call is thread-safe. Calls that give a Result block until it is durable (run them in the offload pool); the others do not

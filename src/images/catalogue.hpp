@@ -7,6 +7,7 @@
 #include "core/clock.hpp"
 #include "images/master.hpp"
 #include "images/release.hpp"
+#include "images/space_forecast.hpp"
 #include "images/volume.hpp"
 
 #include <string>
@@ -104,6 +105,12 @@ struct CatalogueChange {
     std::vector<std::string> remove_layers = {};    // a child in front of its parent
 };
 
+/// What was taken on a day. `what`: "file-system", "store", "group/NAME".
+struct SpaceSample {
+    std::string what;
+    DaySample sample;
+};
+
 class Catalogue {
   public:
     virtual ~Catalogue() = default;
@@ -122,6 +129,10 @@ class Catalogue {
     Result<void> remove_overlay(const std::string& machine) { return apply({.remove_overlays = {machine}}); }
     Result<void> put_volume(const VolumeRow& volume) { return apply({.put_volumes = {volume}}); }
     Result<void> remove_volume(const std::string& name) { return apply({.remove_volumes = {name}}); }
+
+    virtual Result<std::vector<SpaceSample>> space_samples() = 0;
+    /// Each takes the place of the same day's; those of more than forecast_days_kept days before it go.
+    virtual Result<void> put_space_samples(const std::vector<SpaceSample>& samples) = 0;
 };
 
 } // namespace rootstock::images

@@ -104,6 +104,10 @@ class Converter {
         const auto writer = make_writer(format, file->file(), shape_of(reader.facts()), random_, clock_);
         auto done = check_space(files_, directory_of(conversion_.target), reader, *writer);
         done = done ? copy_image(reader, *writer, &file->file(), progress_) : done;
+        if (done && conversion_.portable && format == conversion_.format) {
+            const auto size = file->file().size();
+            done = size ? file->file().allocate(0, *size) : size.error();
+        }
         return done ? std::move(file) : Result<PendingFile>(done.error());
     }
 

@@ -19,6 +19,7 @@ struct Conversion {
     std::string target;
     OutputFormat format = OutputFormat::vhdx;
     bool overwrite = false; // what is at `target`; never a file of the source's own chain
+    bool portable = false;  // a file without holes, which Windows attaches wherever it is copied to; of native formats only
 };
 [[nodiscard]] Result<void> convert_image(FileSystem& files, const Conversion& conversion, const ProgressCallback& progress);
 

@@ -5,6 +5,7 @@
 
 #include "block/memory_device.hpp"
 #include "images/layer_tree.hpp"
+#include "images/space_history.hpp"
 #include "images/store.hpp"
 #include "images/store_layout.hpp"
 
@@ -22,10 +23,13 @@ class DirectoryStore final : public Store {
     DirectoryStore(FileSystem& files, StoreLayout layout, std::unique_ptr<File> lock, Catalogue& catalogue, Log& log, const Clock& clock,
                    std::uint64_t memory_bytes)
         : files_(files), layout_(std::move(layout)), lock_(std::move(lock)), catalogue_(catalogue), log_(log), clock_(clock),
-          memory_(std::make_shared<block::MemoryBudget>(memory_bytes)), open_files_(files) {}
+          memory_(std::make_shared<block::MemoryBudget>(memory_bytes)), open_files_(files), space_(log), history_(catalogue, log) {}
 
     /// Ends what a crash left half done; before anything else.
     [[nodiscard]] Result<void> recover();
+
+    /// Once, before anything is opened: what the disks take that were there before.
+    Result<void> count_disks();
 
     Result<ImageVersion> import(const ImportSource& source, const std::string& name, const ProgressCallback& progress) override;
     Result<std::vector<ImageInfo>> images() override;
@@ -58,6 +62,9 @@ class DirectoryStore final : public Store {
     Result<void> close_volume_disk(const std::string& name) override { return close_slot("volume/" + name); }
 
     void refresh_masters() override;
+    SpaceLedger& space() override { return space_; }
+    void review_space() override;
+    std::optional<std::int64_t> days_until_full(const std::string& what) override;
     void close_all() override;
 
   private:
@@ -73,6 +80,8 @@ class DirectoryStore final : public Store {
 
     std::shared_ptr<Slot> slot(const std::string& key);
     Result<void> close_slot(const std::string& key);
+    [[nodiscard]] std::uint64_t data_bytes(const std::string& file);
+    Result<void> count_closed();
     [[nodiscard]] static Result<void> check_not_held(const Slot& slot, const std::string& machine);
     Result<std::optional<OverlayRow>> overlay_of(const std::string& machine);
     Result<VolumeRow> volume_named(const std::string& name);
@@ -112,6 +121,9 @@ class DirectoryStore final : public Store {
     const Clock& clock_;
     const std::shared_ptr<block::MemoryBudget> memory_; // of all volatile volumes
     LayerFiles open_files_;
+    SpaceLedger space_;
+    SpaceHistory history_;
+    TimePoint closed_counted_at_; // review_space() alone
     std::mutex mutex_; // slots_, masters_
     std::map<std::string, std::shared_ptr<Slot>> slots_;          // "machine/NAME", "volume/NAME", "image/NAME"
     std::map<std::string, std::shared_ptr<Master>> masters_;      // by layer

@@ -10,14 +10,34 @@
 
 namespace rootstock::images {
 
-class FlushCombiner {
+/// `Outcome`: what a round gives, a Result<void, ...>.
+template <class Outcome> class RoundCombiner {
   public:
-    using Round = std::function<Result<void, block::IoError>()>;
+    using Round = std::function<Outcome()>;
 
-    explicit FlushCombiner(Round round) : round_(std::move(round)) {}
+    explicit RoundCombiner(Round round) : round_(std::move(round)) {}
 
     /// Returns the result of a round that began after the call.
-    Result<void, block::IoError> run();
+    Outcome run() {
+        std::unique_lock lock(mutex_);
+        const std::uint64_t wanted = rounds_begun_ + 1;
+        while (rounds_ended_ < wanted) {
+            if (running_) {
+                ended_.wait(lock);
+                continue;
+            }
+            running_ = true;
+            ++rounds_begun_;
+            lock.unlock();
+            const Outcome result = round_();
+            lock.lock();
+            last_result_ = result;
+            rounds_ended_ = rounds_begun_;
+            running_ = false;
+            ended_.notify_all();
+        }
+        return last_result_;
+    }
 
   private:
     Round round_;
@@ -26,7 +46,9 @@ class FlushCombiner {
     std::uint64_t rounds_begun_ = 0;
     std::uint64_t rounds_ended_ = 0;
     bool running_ = false;
-    Result<void, block::IoError> last_result_;
+    Outcome last_result_;
 };
+
+using FlushCombiner = RoundCombiner<Result<void, block::IoError>>;
 
 } // namespace rootstock::images

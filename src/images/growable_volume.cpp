@@ -77,10 +77,18 @@ std::uint64_t GrowableVolume::allocated_bytes() {
     return disk_ ? disk_->allocated_bytes() : 0;
 }
 
-void GrowableVolume::set_quota(std::uint64_t quota_bytes) {
+void GrowableVolume::charge_to(std::shared_ptr<SpaceAccount> account) {
+    const std::unique_lock alone(mutex_);
+    account_ = std::move(account);
+    if (disk_) {
+        disk_->charge_to(account_);
+    }
+}
+
+void GrowableVolume::settle_account() {
     const auto held = hold();
     if (disk_) {
-        disk_->set_quota(quota_bytes);
+        disk_->settle_account();
     }
 }
 
@@ -97,6 +105,9 @@ Result<void> GrowableVolume::grow_to(std::uint64_t size_bytes) {
     Result<std::shared_ptr<Overlay>> again = open_volume(files_, path_);
     if (again) {
         disk_ = std::move(*again);
+        if (account_) {
+            disk_->charge_to(account_);
+        }
         size_bytes_.store(disk_->geometry().size_bytes, std::memory_order_release);
     } else if (grown) {
         grown = again.error();

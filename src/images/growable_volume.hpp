@@ -28,7 +28,8 @@ class GrowableVolume final : public Overlay {
 
     Result<void> close() override;
     [[nodiscard]] std::uint64_t allocated_bytes() override;
-    void set_quota(std::uint64_t quota_bytes) override;
+    void charge_to(std::shared_ptr<SpaceAccount> account) override;
+    void settle_account() override;
     Result<void> grow_to(std::uint64_t size_bytes) override;
 
   private:
@@ -43,8 +44,9 @@ class GrowableVolume final : public Overlay {
     std::atomic<std::uint64_t> size_bytes_;
     std::atomic<bool> growing_{false};
     std::mutex gate_;         // held by grow_to(), so that a stream of readers cannot keep it out of mutex_
-    std::shared_mutex mutex_; // disk_
+    std::shared_mutex mutex_; // disk_, account_
     std::shared_ptr<Overlay> disk_; // null: it could not be opened again
+    std::shared_ptr<SpaceAccount> account_;
 };
 
 } // namespace rootstock::images

@@ -74,7 +74,8 @@ class IsoImage final : public Overlay {
 
     Result<void> close() override { return {}; }
     [[nodiscard]] std::uint64_t allocated_bytes() override { return 0; } // nothing of it is in the store
-    void set_quota(std::uint64_t) override {}                           // nothing is ever written
+    void charge_to(std::shared_ptr<SpaceAccount>) override {} // nothing is ever written
+    void settle_account() override {}
 
   private:
     const std::unique_ptr<File> file_;

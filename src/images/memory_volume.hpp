@@ -24,7 +24,8 @@ class MemoryVolume final : public Overlay {
 
     Result<void> close() override { return {}; }
     [[nodiscard]] std::uint64_t allocated_bytes() override { return memory_->allocated_bytes(); }
-    void set_quota(std::uint64_t) override {} // the budget of all volatile volumes bounds it
+    void charge_to(std::shared_ptr<SpaceAccount>) override {} // the budget of all volatile volumes bounds it
+    void settle_account() override {}
 
   private:
     std::shared_ptr<block::MemoryDevice> memory_;

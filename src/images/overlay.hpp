@@ -7,6 +7,7 @@
 #pragma once
 
 #include "images/master.hpp"
+#include "images/space_account.hpp"
 
 namespace rootstock::images {
 
@@ -16,8 +17,10 @@ class Overlay : public block::BlockDevice {
     virtual Result<void> close() = 0;
     /// Space that the disk takes in the store, metadata included.
     [[nodiscard]] virtual std::uint64_t allocated_bytes() = 0;
-    /// Writes that would make it own more guest data than this end with IoError::quota; 0: no limit.
-    virtual void set_quota(std::uint64_t quota_bytes) = 0;
+    /// From now on it counts what it takes there, and ends writes that would pass a limit with IoError::quota. Once, before anybody else has the disk.
+    virtual void charge_to(std::shared_ptr<SpaceAccount> account) = 0;
+    /// Puts the account right: what it takes is what it owns, less the holes in it. Quick, but asks the file.
+    virtual void settle_account() = 0;
     /// Makes it larger while it is open, and durably so. Only volumes in files can; an error leaves it as it was.
     virtual Result<void> grow_to(std::uint64_t size_bytes) {
         (void)size_bytes;

@@ -161,7 +161,7 @@ Result<void> OwnedSectors::reserve(std::uint64_t first, std::uint64_t count) {
     return {};
 }
 
-void OwnedSectors::own(std::uint64_t first, std::uint64_t count) {
+std::uint64_t OwnedSectors::own(std::uint64_t first, std::uint64_t count) {
     for (std::uint64_t stretch = first / touched_stretch; stretch <= (first + count - 1) / touched_stretch; ++stretch) {
         touched_[stretch].store(true, std::memory_order_release);
     }
@@ -171,6 +171,7 @@ void OwnedSectors::own(std::uint64_t first, std::uint64_t count) {
         added += static_cast<std::uint64_t>(std::popcount(mask & ~old));
     });
     owned_.fetch_add(added, std::memory_order_relaxed);
+    return added;
 }
 
 } // namespace rootstock::images

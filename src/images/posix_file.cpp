@@ -1,11 +1,15 @@
 // The real File and FileSystem: the only user of system calls in this folder (file.hpp).
 #include "images/file.hpp"
 
+#include "images/sync_pool.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <mutex>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -67,6 +71,7 @@ class PosixMapping final : public Mapping {
 class PosixFile final : public File {
   public:
     PosixFile(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
+    void sync_in(std::shared_ptr<SyncPool> pool) { pool_ = std::move(pool); }
     PosixFile(const PosixFile&) = delete;
     PosixFile& operator=(const PosixFile&) = delete;
     ~PosixFile() override { ::close(fd_); }
@@ -108,10 +113,8 @@ class PosixFile final : public File {
     Result<void> write_durable_at(std::uint64_t offset, Bytes data) override { return write_all(offset, data, RWF_DSYNC); }
 
     Result<void> sync_data() override {
-        if (::fdatasync(fd_) != 0) {
-            return failure("cannot make durable", path_);
-        }
-        return {};
+        const auto own = [this] { return ::fdatasync(fd_) == 0 ? Result<void>() : Result<void>(failure("cannot make durable", path_)); };
+        return pool_ ? pool_->sync(own) : own();
     }
 
     Result<std::uint64_t> size() override {
@@ -264,7 +267,21 @@ class PosixFile final : public File {
 
     int fd_;
     std::string path_;
+    std::shared_ptr<SyncPool> pool_; // null: a device, of which no file system knows
 };
+
+/// The pool of a file system, seen through `directory` in it; null when that cannot be opened.
+std::shared_ptr<SyncPool> make_pool(const std::string& directory) {
+    const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return nullptr;
+    }
+    auto* pool = new SyncPool([fd] { return ::syncfs(fd) == 0 ? Result<void>() : Result<void>(errno_error("cannot make the file system durable")); });
+    return {pool, [fd](SyncPool* gone) {
+                delete gone;
+                ::close(fd);
+            }};
+}
 
 int open_flags(OpenMode mode) {
     switch (mode) {
@@ -290,6 +307,9 @@ class PosixFileSystem final : public FileSystem {
         }
         if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode)) {
             return make_error(std::errc::invalid_argument, path + " is neither a file nor a block device; give the path of a disk image");
+        }
+        if (S_ISREG(status.st_mode) && mode != OpenMode::read_only) {
+            file->sync_in(pool_of(status.st_dev, path));
         }
         return std::unique_ptr<File>(std::move(file));
     }
@@ -365,6 +385,23 @@ class PosixFileSystem final : public FileSystem {
         }
         return Space{std::uint64_t{status.f_blocks} * status.f_frsize, std::uint64_t{status.f_bavail} * status.f_frsize};
     }
+
+  private:
+    /// Of the file system that `path` is in; the same one while any of its files is open.
+    std::shared_ptr<SyncPool> pool_of(dev_t device, const std::string& path) {
+        std::lock_guard lock(mutex_);
+        std::weak_ptr<SyncPool>& known = pools_[device];
+        std::shared_ptr<SyncPool> pool = known.lock();
+        if (!pool) {
+            const std::string directory = std::filesystem::path(path).parent_path().string();
+            pool = make_pool(directory.empty() ? "." : directory);
+            known = pool;
+        }
+        return pool;
+    }
+
+    std::mutex mutex_; // guards pools_
+    std::map<dev_t, std::weak_ptr<SyncPool>> pools_;
 };
 
 } // namespace

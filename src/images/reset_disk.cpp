@@ -55,13 +55,37 @@ Result<void, IoError> ResetDisk::read(std::uint64_t offset, MutableBytes out) {
     return read_pieces(pieces, *file_, parent_.get(), out);
 }
 
-bool ResetDisk::within_quota(std::uint64_t offset, std::uint64_t length) const {
-    const std::uint64_t quota = quota_bytes_.load(std::memory_order_relaxed);
-    if (quota == 0) {
-        return true;
+void ResetDisk::charge_to(std::shared_ptr<SpaceAccount> account) {
+    account_ = std::move(account);
+    settle_account();
+}
+
+void ResetDisk::settle_account() {
+    const Result<std::uint64_t> allocated = file_->allocated_bytes();
+    const std::uint64_t owned = owned_->owned_sectors() * geometry_.logical_block_size;
+    account_->settle(allocated ? std::min(owned, *allocated) : owned);
+}
+
+/// Whether the limits allow it to own the range; holes that the account does not know of yet may make room.
+Result<void, IoError> ResetDisk::make_room(std::uint64_t offset, std::uint64_t length) {
+    const std::uint64_t new_bytes = owned_->count_missing(sector_of(offset), sector_of(length)) * geometry_.logical_block_size;
+    if (new_bytes == 0 || account_->may_take(new_bytes)) {
+        return {};
     }
-    const std::uint64_t sectors = owned_->owned_sectors() + owned_->count_missing(sector_of(offset), sector_of(length));
-    return sectors * geometry_.logical_block_size <= quota;
+    settle_account();
+    if (const std::optional<SpaceScope> obstacle = account_->obstacle(new_bytes)) {
+        account_->note_refusal(*obstacle);
+        return IoError::quota;
+    }
+    return {};
+}
+
+IoError ResetDisk::failure(const Error& error) {
+    const IoError kind = io_error(error);
+    if (kind == IoError::no_space) {
+        account_->note_refusal(SpaceScope::file_system);
+    }
+    return kind;
 }
 
 TryWrite ResetDisk::try_write(std::uint64_t offset, Bytes data) {
@@ -83,8 +107,8 @@ Result<void, IoError> ResetDisk::write(std::uint64_t offset, Bytes data, bool) {
     if (data.empty()) {
         return {};
     }
-    if (!within_quota(offset, data.size())) {
-        return IoError::quota;
+    if (const Result<void, IoError> room = make_room(offset, data.size()); !room) {
+        return room;
     }
     Result<void> done;
     if (!owned_->is_reserved(sector_of(offset), sector_of(data.size()))) {
@@ -94,9 +118,11 @@ Result<void, IoError> ResetDisk::write(std::uint64_t offset, Bytes data, bool) {
         done = file_->write_at(offset, data);
     }
     if (!done) {
-        return io_error(done.error());
+        return failure(done.error());
     }
-    owned_->own(sector_of(offset), sector_of(data.size()));
+    if (const std::uint64_t sectors = owned_->own(sector_of(offset), sector_of(data.size())); sectors != 0) {
+        account_->add(sectors * geometry_.logical_block_size);
+    }
     return {};
 }
 
@@ -119,9 +145,10 @@ Result<void, IoError> ResetDisk::discard(std::uint64_t offset, std::uint64_t len
         done = file_->punch_hole(offset, length);
     }
     if (!done) {
-        return io_error(done.error());
+        return failure(done.error());
     }
     owned_->own(sector_of(offset), sector_of(length));
+    settle_account(); // a hole takes nothing, whether it was owned before or not
     return {};
 }
 

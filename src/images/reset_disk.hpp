@@ -33,7 +33,8 @@ class OwnedSectors {
     /// Whether own() may be called; reserve() makes it so, and may block.
     [[nodiscard]] bool is_reserved(std::uint64_t first, std::uint64_t count) const;
     Result<void> reserve(std::uint64_t first, std::uint64_t count);
-    void own(std::uint64_t first, std::uint64_t count);
+    /// How many of them it did not own before.
+    std::uint64_t own(std::uint64_t first, std::uint64_t count);
     [[nodiscard]] std::uint64_t owned_sectors() const { return owned_.load(std::memory_order_relaxed); }
 
   private:
@@ -69,18 +70,20 @@ class ResetDisk final : public Overlay {
 
     Result<void> close() override;
     [[nodiscard]] std::uint64_t allocated_bytes() override;
-    void set_quota(std::uint64_t quota_bytes) override { quota_bytes_ = quota_bytes; }
+    void charge_to(std::shared_ptr<SpaceAccount> account) override;
+    void settle_account() override;
 
   private:
     [[nodiscard]] std::optional<block::IoError> refusal(std::uint64_t offset, std::uint64_t length) const;
     [[nodiscard]] std::uint64_t sector_of(std::uint64_t offset) const { return offset / geometry_.logical_block_size; }
-    [[nodiscard]] bool within_quota(std::uint64_t offset, std::uint64_t length) const;
+    Result<void, block::IoError> make_room(std::uint64_t offset, std::uint64_t length);
+    [[nodiscard]] block::IoError failure(const Error& error);
 
     std::unique_ptr<File> file_;
     std::unique_ptr<OwnedSectors> owned_;
     std::shared_ptr<Master> parent_;
     block::Geometry geometry_;
-    std::atomic<std::uint64_t> quota_bytes_ = 0;
+    std::shared_ptr<SpaceAccount> account_ = std::make_shared<SpaceAccount>();
     std::atomic<bool> closed_ = false;
 };
 

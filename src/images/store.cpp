@@ -51,6 +51,9 @@ Result<std::unique_ptr<Store>> open_store(FileSystem& files, const std::string& 
     if (const Result<void> recovered = store->recover(); !recovered) {
         return recovered.error();
     }
+    if (const Result<void> counted = store->count_disks(); !counted) {
+        return counted.error();
+    }
     return std::unique_ptr<Store>(std::move(store));
 }
 

@@ -9,6 +9,7 @@
 #include "images/iso_image.hpp"
 #include "images/limits.hpp"
 #include "images/overlay.hpp"
+#include "images/space_ledger.hpp"
 
 namespace rootstock::images {
 
@@ -95,6 +96,13 @@ class Store {
 
     /// Calls Master::refresh() of every open master. Blocks: off the shards, about once a second.
     virtual void refresh_masters() = 0;
+
+    /// What disks take, and their limits.
+    virtual SpaceLedger& space() = 0;
+    /// Counts what is taken, tells of alarms, and notes it once a day. Blocks: off the shards, about once a second.
+    virtual void review_space() = 0;
+    /// Whole days until the file system, the store or a group ("file-system", "store", "group/NAME") is full; nothing when that is not in sight.
+    [[nodiscard]] virtual std::optional<std::int64_t> days_until_full(const std::string& what) = 0;
 
     /// Closes every disk cleanly; for the planned stop.
     virtual void close_all() = 0;

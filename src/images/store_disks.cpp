@@ -44,6 +44,7 @@ Result<std::shared_ptr<Overlay>> DirectoryStore::open_machine_disk(const std::st
     }
     Result<std::shared_ptr<Overlay>> disk = fits ? open_existing(**row) : create_overlay(machine, image, kind, version);
     if (disk) {
+        (*disk)->charge_to(space_.account("machine/" + machine));
         mine->disk = *disk;
     }
     return disk;
@@ -136,7 +137,11 @@ Result<void> DirectoryStore::remove_machine_disk(const std::string& machine) {
 }
 
 Result<void> DirectoryStore::remove_overlay_of(const OverlayRow& row) {
-    return remove_rows({.remove_overlays = {row.machine}}, {row.file});
+    Result<void> removed = remove_rows({.remove_overlays = {row.machine}}, {row.file});
+    if (removed) {
+        space_.forget("machine/" + row.machine);
+    }
+    return removed;
 }
 
 } // namespace rootstock::images

@@ -116,14 +116,15 @@ Result<void> StoreLayout::recover(const std::set<std::string>& known, Log& log) 
     return {};
 }
 
-/// What an import from standard input was kept in (unique_temporary_name).
+/// What the source of an import was kept in (unique_temporary_name).
 Result<void> StoreLayout::clear_spool(Log& log) {
     const Result<std::vector<std::string>> names = files_.list(data_);
     if (!names) {
         return names.error();
     }
     for (const std::string& name : *names) {
-        if (!name.starts_with(spool_prefix) || !name.ends_with(temporary_suffix)) {
+        const bool is_spool = std::any_of(spool_prefixes.begin(), spool_prefixes.end(), [&](std::string_view prefix) { return name.starts_with(prefix); });
+        if (!is_spool || !name.ends_with(temporary_suffix)) {
             continue;
         }
         log.info("images.store.rolled_back", {{"file", name}});

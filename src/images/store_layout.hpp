@@ -15,6 +15,7 @@
 #include "images/catalogue.hpp"
 #include "images/file.hpp"
 
+#include <array>
 #include <set>
 
 namespace rootstock::images {
@@ -22,7 +23,8 @@ namespace rootstock::images {
 inline constexpr std::string_view new_suffix = ".new";
 inline constexpr std::string_view removed_suffix = ".removed";
 inline constexpr std::string_view version_directory = "images/";
-inline constexpr std::string_view spool_prefix = "stdin."; // of what `image import -` keeps in the data directory while it runs
+/// Of what an import keeps in the data directory while it runs: standard input, a file that is fetched.
+inline constexpr std::array<std::string_view, 2> spool_prefixes = {"stdin.", "download."};
 
 /// [a-z0-9][a-z0-9._-]{0,62}: of images, machines and volumes; safe as a file name.
 [[nodiscard]] bool is_store_name(std::string_view name);

@@ -152,7 +152,11 @@ Result<void> DirectoryStore::remove_volume(const std::string& name) {
     }
     mine->disk.reset();
     mine->memory.reset();
-    return remove_rows({.remove_volumes = {name}}, {row->file});
+    Result<void> removed = remove_rows({.remove_volumes = {name}}, {row->file});
+    if (removed) {
+        space_.forget("volume/" + name);
+    }
+    return removed;
 }
 
 Result<std::shared_ptr<Overlay>> DirectoryStore::open_volume_disk(const std::string& name) {
@@ -167,6 +171,7 @@ Result<std::shared_ptr<Overlay>> DirectoryStore::open_volume_disk(const std::str
         if (!disk) {
             return disk;
         }
+        (*disk)->charge_to(space_.account("volume/" + name));
         mine->disk = std::move(*disk);
     }
     return mine->disk;

@@ -2,6 +2,8 @@
 
 #include "images/io_error.hpp"
 
+#include <limits>
+
 namespace rootstock::images {
 
 using block::IoError;
@@ -144,9 +146,30 @@ std::uint64_t VhdxDisk::allocated_bytes() {
     return bytes ? *bytes : 0; // a number for people: an unreadable one is not worth an error
 }
 
-void VhdxDisk::set_quota(std::uint64_t quota_bytes) {
+void VhdxDisk::charge_to(std::shared_ptr<SpaceAccount> account) {
+    {
+        std::lock_guard lock(mutex_);
+        account_ = std::move(account);
+    }
+    settle_account();
+}
+
+void VhdxDisk::settle_account() {
+    // A volume owns whole blocks, whose other sectors may be written without a question: they count from the start.
+    const Result<std::uint64_t> allocated = parts_.parent ? parts_.file->allocated_bytes() : Result<std::uint64_t>(std::numeric_limits<std::uint64_t>::max());
     std::lock_guard lock(mutex_);
-    quota_bytes_ = quota_bytes;
+    const std::uint64_t owned = parts_.map->owned_sectors() * parts_.map->geometry().sector_size();
+    account_->settle(allocated ? std::min(owned, *allocated - std::min(*allocated, parts_.reserved_bytes)) : owned);
+}
+
+/// What an Error of the file is to the writer; that the file system is full is noted as well.
+IoError VhdxDisk::failure(const Error& error) {
+    const IoError kind = io_error(error);
+    if (kind == IoError::no_space) {
+        std::lock_guard lock(mutex_);
+        account_->note_refusal(SpaceScope::file_system);
+    }
+    return kind;
 }
 
 } // namespace rootstock::images

@@ -6,7 +6,7 @@
 // A flush: 1. under the lock, copy the dirty pages of table and bitmaps, flip the live map  2. fdatasync: the data of every bit that was copied
 // 3. log entry, fdatasync  4. empty the older half of the live map, punch what was given up. Writes go on all the while.
 //
-// Threads: as BlockDevice. `mutex_` guards map, places, live map and reservations, and is never held over I/O; rounds are serialised by the combiner
+// Threads: as BlockDevice. `mutex_` guards map, places, live map, reservations and account, and is never held over I/O; rounds are serialised by the combiner
 // and alone use log and headers.
 #pragma once
 
@@ -32,6 +32,7 @@ struct VhdxDiskParts {
     std::unique_ptr<VhdxHeaderWriter> headers;
     std::unique_ptr<VhdxLogWriter> log;
     block::Geometry geometry;
+    std::uint64_t reserved_bytes = 0; // of the file, that log and table take from the start
 };
 
 class VhdxDisk final : public Overlay {
@@ -54,7 +55,8 @@ class VhdxDisk final : public Overlay {
 
     Result<void> close() override;
     [[nodiscard]] std::uint64_t allocated_bytes() override;
-    void set_quota(std::uint64_t quota_bytes) override;
+    void charge_to(std::shared_ptr<SpaceAccount> account) override;
+    void settle_account() override;
 
   private:
     /// A place for a block that has none yet. Writers of one block share it; the first to finish gives it to the block.
@@ -73,6 +75,7 @@ class VhdxDisk final : public Overlay {
         std::uint64_t file_offset = 0; // of the block
         unsigned ticket = 0;
         bool publishes = false;        // ownership changes
+        std::uint64_t new_bytes = 0;   // of guest data that it would make the file hold
         std::shared_ptr<Reservation> reservation;
     };
     /// What prepare() needs before it can go on.
@@ -99,7 +102,9 @@ class VhdxDisk final : public Overlay {
     Result<void> fill(const Target& target, Bytes data);
     void finish(const Target& target, bool filled);
     void publish(const Target& target);
-    void record(const LiveChange& change);
+    void record(const LiveChange& change, Fill fill);
+    [[nodiscard]] block::IoError failure(const Error& error);
+    Result<void, block::IoError> make_room(std::uint64_t new_bytes);
     [[nodiscard]] bool has_room(std::size_t changes, std::size_t pages) const;
     Result<void> grow();
     Result<bool, block::IoError> change(Target target, Bytes data);
@@ -128,7 +133,7 @@ class VhdxDisk final : public Overlay {
     std::size_t pages_in_round_ = 0;   // not durable yet
     bool round_unfinished_ = false;    // the last round failed for want of space: the live map's older half still counts
     bool closed_ = false;
-    std::uint64_t quota_bytes_ = 0;
+    std::shared_ptr<SpaceAccount> account_ = std::make_shared<SpaceAccount>();
     std::atomic<bool> data_dirty_ = false;
     std::atomic<bool> sync_failed_ = false; // the kernel may have dropped data: no flush can be honest any more
     std::atomic<std::uint64_t> bytes_since_writeback_ = 0;

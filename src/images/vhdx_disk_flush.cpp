@@ -32,7 +32,7 @@ Result<void, IoError> VhdxDisk::flush_round() {
         // Without space the log could not be written, and nothing is lost: a later round does it. After any other failure the kernel may have
         // dropped what it could not write, and would call the next sync a success.
         sync_failed_ = sync_failed_ || !is_no_space(committed.error());
-        return io_error(committed.error());
+        return failure(committed.error());
     }
     finish_round(round);
     return {};

@@ -184,12 +184,14 @@ Result<void> place_blocks(VhdxDiskParts& parts, std::vector<FileRange> occupied,
 }
 
 /// Real space for log and table, so that a flush or an opening that repairs finds it on a full disk as well. Pages of sector bitmaps get theirs before
-/// they change. No space for it now is no error: whatever needs it will say so.
-void reserve_metadata_space(File& file, const VhdxImage& image) {
+/// they change. No space for it now is no error: whatever needs it will say so. Gives what it takes.
+std::uint64_t reserve_metadata_space(File& file, const VhdxImage& image) {
     const VhdxHeader& header = image.current.header;
-    if (file.allocate(header.log_offset, header.log_length)) {
-        static_cast<void>(file.allocate(image.regions.bat.offset, image.geometry().table_bytes()));
+    const std::uint64_t table_bytes = image.geometry().table_bytes();
+    if (!file.allocate(header.log_offset, header.log_length)) {
+        return 0;
     }
+    return header.log_length + (file.allocate(image.regions.bat.offset, table_bytes) ? table_bytes : 0);
 }
 
 Result<VhdxDiskParts> load(FileSystem& files, std::unique_ptr<File> file, std::shared_ptr<Master> parent, const Guid& session) {
@@ -222,7 +224,7 @@ Result<VhdxDiskParts> load(FileSystem& files, std::unique_ptr<File> file, std::s
     if (!done) {
         return done.error();
     }
-    reserve_metadata_space(*parts.file, *image);
+    parts.reserved_bytes = reserve_metadata_space(*parts.file, *image);
     const VhdxHeader& header = image->current.header;
     parts.headers = std::make_unique<VhdxHeaderWriter>(*parts.file, image->current, *parts.random);
     parts.log = std::make_unique<VhdxLogWriter>(*parts.file, header.log_offset, header.log_length, Guid::random(*parts.random));

@@ -53,8 +53,8 @@ VhdxDisk::Need VhdxDisk::prepare(Target& target) {
     const std::uint64_t new_sectors = parts_.map->missing_sectors(target.block, target.first, target.count);
     target.publishes = new_sectors != 0;
     if (target.publishes) {
-        const bool guest_data = target.fill != Fill::hole;
-        if (guest_data && quota_bytes_ != 0 && (parts_.map->owned_sectors() + new_sectors) * parts_.map->geometry().sector_size() > quota_bytes_) {
+        target.new_bytes = target.fill == Fill::hole ? 0 : new_sectors * parts_.map->geometry().sector_size();
+        if (target.new_bytes != 0 && !account_->may_take(target.new_bytes)) {
             return Need::quota;
         }
         if (!has_room(changes_per_write, pages_per_write)) {
@@ -112,7 +112,7 @@ Result<void, IoError> VhdxDisk::satisfy(Need need, const Target& target) {
     switch (need) {
     case Need::nothing: break;
     case Need::closed: return IoError::gone;
-    case Need::quota: return IoError::quota;
+    case Need::quota: return make_room(target.new_bytes);
     case Need::flush: return combiner_.run();
     case Need::growth: done = grow(); break;
     case Need::bitmap_page: {
@@ -127,7 +127,18 @@ Result<void, IoError> VhdxDisk::satisfy(Need need, const Target& target) {
     }
     }
     if (!done) {
-        return io_error(done.error());
+        return failure(done.error());
+    }
+    return {};
+}
+
+/// A limit was met: holes that the account does not know of yet may make room.
+Result<void, IoError> VhdxDisk::make_room(std::uint64_t new_bytes) {
+    settle_account();
+    std::lock_guard lock(mutex_);
+    if (const std::optional<SpaceScope> obstacle = account_->obstacle(new_bytes)) {
+        account_->note_refusal(*obstacle);
+        return IoError::quota;
     }
     return {};
 }
@@ -180,19 +191,26 @@ void VhdxDisk::publish(const Target& target) {
         const bool whole = target.count == parts_.map->geometry().sectors_per_block();
         const bool reads_parent = entry.state == PayloadState::not_present && parts_.parent != nullptr;
         const OwnershipChange kind = whole || !reads_parent ? OwnershipChange::assign_full : OwnershipChange::assign_partial;
-        record({kind, target.block, 0, 0, target.file_offset});
+        record({kind, target.block, 0, 0, target.file_offset}, target.fill);
         target.reservation->published = true;
         reservations_.erase(mine);
         entry = parts_.map->state_of(target.block);
     }
     if (entry.state == PayloadState::partially_present && entry.file_offset == target.file_offset) {
-        record({OwnershipChange::own_sectors, target.block, target.first, target.count, 0});
+        record({OwnershipChange::own_sectors, target.block, target.first, target.count, 0}, target.fill);
     }
 }
 
-void VhdxDisk::record(const LiveChange& change) {
+void VhdxDisk::record(const LiveChange& change, Fill fill) {
+    const std::uint64_t owned = parts_.map->owned_sectors();
     parts_.live->append(change);
     parts_.map->apply(change);
+    const std::uint64_t sector_size = parts_.map->geometry().sector_size();
+    if (const std::uint64_t now = parts_.map->owned_sectors(); now < owned) {
+        account_->give_back((owned - now) * sector_size);
+    } else if (now > owned && fill != Fill::hole) {
+        account_->add((now - owned) * sector_size);
+    }
 }
 
 /// Writes or punches sectors of one block. True when ownership changed, so that only a flush makes it durable.
@@ -211,7 +229,7 @@ Result<bool, IoError> VhdxDisk::change(Target target, Bytes data) {
     const Result<void> filled = fill(target, data);
     finish(target, static_cast<bool>(filled));
     if (!filled) {
-        return io_error(filled.error());
+        return failure(filled.error());
     }
     return target.publishes;
 }
@@ -238,7 +256,7 @@ TryWrite VhdxDisk::try_write(std::uint64_t offset, Bytes data) {
         const Result<void> filled = fill(target, data.subspan(at - offset, length));
         finish(target, static_cast<bool>(filled));
         if (!filled) {
-            result = {TryStatus::failed, io_error(filled.error())};
+            result = {TryStatus::failed, failure(filled.error())};
         }
         return static_cast<bool>(filled);
     });
@@ -356,7 +374,7 @@ Result<void, IoError> VhdxDisk::zero_blocks(std::uint64_t first, std::uint64_t c
                 drop_block(block);
             }
             if (changes) {
-                record({OwnershipChange::zero_blocks, first, 0, count, 0});
+                record({OwnershipChange::zero_blocks, first, 0, count, 0}, Fill::hole);
             }
             return {};
         }

@@ -19,6 +19,7 @@ class MemoryCatalogue final : public images::Catalogue {
         std::vector<images::SnapshotRow> snapshots;
         std::vector<images::Maintenance> maintenance;
         std::vector<images::Release> releases;
+        std::vector<images::SpaceSample> samples;
     };
 
     MemoryCatalogue() = default;
@@ -42,6 +43,16 @@ class MemoryCatalogue final : public images::Catalogue {
     Result<std::vector<images::VolumeRow>> volumes() override { return rows().volumes; }
     Result<std::vector<images::SnapshotRow>> snapshots() override { return rows().snapshots; }
     Result<std::vector<images::Maintenance>> maintenance() override { return rows().maintenance; }
+
+    Result<std::vector<images::SpaceSample>> space_samples() override { return rows().samples; }
+    Result<void> put_space_samples(const std::vector<images::SpaceSample>& samples) override {
+        std::lock_guard lock(mutex_);
+        for (const images::SpaceSample& sample : samples) {
+            std::erase_if(rows_.samples, [&](const auto& row) { return row.what == sample.what && row.sample.day == sample.sample.day; });
+            rows_.samples.push_back(sample);
+        }
+        return {};
+    }
 
     Result<void> apply(const images::CatalogueChange& change) override {
         if (hook_) {

@@ -1,7 +1,7 @@
 // Machines and the PCs that wait to become one.
 import * as api from '../api.js';
 import * as ask from '../dialogs.js';
-import { ago, button, empty, h, lasting, show, when } from '../dom.js';
+import { ago, button, empty, h, lasting, show, use, when } from '../dom.js';
 import { changed, state } from '../state.js';
 import { progress, stageText, timeline } from './boot.js';
 
@@ -96,7 +96,8 @@ function row(machine) {
         h('span', { class: `dot ${machine.state}`, 'aria-hidden': 'true' }), machine.name),
       h('span', { class: 'state' }, stateNames[machine.state]),
       h('span', { class: 'what' }, h('span', {}, machine.image, machine.mode === 'reset' ? h('span', { class: 'tag', title: 'Its disk starts afresh at each boot' }, 'reset') : null),
-        h('code', { class: 'mac' }, machine.macs[0], machine.macs.length > 1 ? ` +${machine.macs.length - 1}` : '')),
+        h('code', { class: 'mac' }, machine.macs[0], machine.macs.length > 1 ? ` +${machine.macs.length - 1}` : ''),
+        machine.disk.full || machine.disk.alarm ? h('span', { class: machine.disk.full ? 'tag full' : 'tag warn' }, machine.disk.full ? 'disk full' : `disk above ${machine.disk.alarm} %`) : null),
       h('span', { class: 'way' }, way(machine)),
       h('span', { class: 'actions' },
         button('Replace…', () => ask.replace(machine), { 'data-key': `replace-${machine.name}`, 'aria-label': `Replace the PC of ${machine.name}` }),
@@ -135,7 +136,7 @@ function details(machine) {
   return h('div', { class: 'machine-details' },
     h('dl', { class: 'facts' },
       fact('Hardware', machine.macs.map((mac) => h('code', { class: 'mac' }, mac)), machine.generation > 1 ? h('span', { class: 'hint' }, ` PC number ${machine.generation}`) : null),
-      fact('Image', machine.image), fact('Disk', machine.mode === 'reset' ? 'starts afresh at each boot' : 'is kept'), fact('Address', machine.address || 'from the pool'),
+      fact('Image', machine.image), fact('Disk', machine.mode === 'reset' ? 'starts afresh at each boot, ' : 'is kept, ', use(machine.disk), machine.group ? h('span', { class: 'hint' }, ` in group ${machine.group}`) : null), fact('Address', machine.address || 'from the pool'),
       fact('Target', h('code', {}, machine.target)), fact('Initiator', h('code', {}, machine.initiator)),
       sessions.length ? fact('Sessions', sessions.map((session) => h('span', { class: 'line' }, `${session.address} `, when(session.since, lasting(session.since))))) : null,
       machine.retired.length ? fact('Replaced PCs', machine.retired.map((old) => h('span', { class: 'line' }, h('code', { class: 'mac' }, old.mac), ' ', when(old.when)))) : null),

@@ -1,5 +1,6 @@
 // 7-Zip, the independent reader of differencing VHDX, agrees with us on what an overlay holds.
 
+#include "images/chain_export.hpp"
 #include "images/import.hpp"
 #include "support/catch.hpp"
 #include "support/disk_trace.hpp"
@@ -61,8 +62,9 @@ struct Chain {
         return *disk;
     }
     /// Calls visit(offset, bytes) with all that 7-Zip gives out; how much that was.
-    template <class Visit> std::uint64_t extract(Visit&& visit) const {
-        const std::string command = "7zz e -so -tVHDX '" + overlay + "' 2>'" + folder.file("7zz.log") + "'";
+    template <class Visit> std::uint64_t extract(Visit&& visit) const { return extract(overlay, visit); }
+    template <class Visit> std::uint64_t extract(const std::string& file, Visit&& visit) const {
+        const std::string command = "7zz e -so -tVHDX '" + file + "' 2>'" + folder.file("7zz.log") + "'";
         FILE* const pipe = ::popen(command.c_str(), "r");
         REQUIRE(pipe != nullptr);
         ByteVector piece(std::size_t{1} << 20U);
@@ -108,6 +110,50 @@ TEST_CASE("7-Zip reads an overlay of many states as we do", "[images][7zip]") {
         REQUIRE((ours == theirs));
         REQUIRE(model.check_after_process_death(*disk).value_or("") == "");
     }
+}
+
+TEST_CASE("an exported pair is the machine's disk to 7-Zip, also when it was moved", "[images][7zip]") {
+    if (!have_seven_zip()) {
+        return;
+    }
+    constexpr std::uint64_t size = std::uint64_t{16} << 20U;
+    constexpr std::uint64_t block = (std::uint64_t{2} << 20U) / model_sector;
+    const bool portable = GENERATE(false, true);
+    const Chain chain;
+    chain.make(size, {{0, size / model_sector}});
+    ByteVector expected(size);
+    {
+        const auto disk = chain.open();
+        REQUIRE(disk->write(3 * model_sector, pattern(9, 3, 11), false));                           // a part of a block
+        REQUIRE(disk->write(block * model_sector, pattern(9, block, block), false));                // a whole one
+        REQUIRE(disk->discard(3 * block * model_sector, std::uint64_t{2} * block * model_sector));  // two of zeros
+        REQUIRE(disk->discard((6 * block + 5) * model_sector, 9 * model_sector));                   // a hole in a part
+        REQUIRE(disk->read(0, expected));
+        REQUIRE(disk->close());
+    }
+    const std::string target = chain.folder.file("out.vhdx");
+    REQUIRE(images::export_chain(*chain.files, {chain.overlay, target, false, portable}, {}));
+    REQUIRE_FALSE(images::export_chain(*chain.files, {chain.overlay, target, false, portable}, {}));
+    const std::string moved = chain.folder.file("elsewhere");
+    std::filesystem::create_directory(moved);
+    for (const char* name : {"out.vhdx", "out-parent.vhdx"}) {
+        std::filesystem::rename(chain.folder.file(name), std::filesystem::path(moved) / name);
+    }
+    std::filesystem::create_symlink(moved + "/out-parent.vhdx", moved + "/.\\out-parent.vhdx"); // see make()
+    ByteVector theirs(size);
+    REQUIRE(chain.extract(moved + "/out.vhdx", [&](std::uint64_t offset, Bytes bytes) {
+        std::copy(bytes.begin(), bytes.end(), theirs.begin() + static_cast<std::ptrdiff_t>(offset));
+    }) == size);
+    REQUIRE((theirs == expected));
+    const VhdxInspector inspector(moved + "/out.vhdx");
+    REQUIRE(inspector.report().text() == "");
+    const auto reader = images::ImageReader::open(*chain.files, moved + "/out.vhdx");
+    REQUIRE(reader);
+    const auto zeros = reader->layers()[0]->locate(3 * block * model_sector, block * model_sector);
+    REQUIRE(zeros->source == (portable ? images::PieceSource::own : images::PieceSource::zeros));
+    const auto occupied = reader->layers()[0]->file().allocated_bytes();
+    const auto length = reader->layers()[0]->file().size();
+    REQUIRE((*occupied >= *length) == portable);
 }
 
 TEST_CASE("7-Zip reads an overlay beyond 4 GiB, where a second sector bitmap block begins", "[images][7zip]") {

@@ -304,6 +304,30 @@ TEST_CASE("What does not fit the network is told before a port is opened", "[app
     CHECK(check_network(*config, {*Ipv4::parse("10.0.0.255"), 0}).empty());
 }
 
+TEST_CASE("Quotas are of machines, of groups and of the store", "[app][config]") {
+    const auto config = parse_config(without_dhcp("[quota]\nmachine = \"20G\"\nstore = \"800G\"\n[[group]]\nname = \"lab1\"\nquota = \"200G\"\n") + seat +
+                                         "quota = \"none\"\ngroup = \"lab1\"\n",
+                                     "r.toml");
+    REQUIRE(config);
+    CHECK(config->machine_quota == std::uint64_t{20} << 30U);
+    CHECK(config->store_quota == std::uint64_t{800} << 30U);
+    REQUIRE(config->groups.size() == 1);
+    CHECK(config->groups[0].quota_bytes == std::uint64_t{200} << 30U);
+    CHECK(config->machines[0].machine.quota_bytes == std::uint64_t{0});
+    CHECK(config->machines[0].machine.group == "lab1");
+    const auto plain = parse_config(without_dhcp(seat), "r.toml");
+    REQUIRE(plain);
+    CHECK(plain->machine_quota == 0);
+    CHECK_FALSE(plain->machines[0].machine.quota_bytes);
+    for (const char* bad : {"[quota]\nmachine = 20\n", "[quota]\nmachine = \"0\"\n", "[quota]\nstore = \"lots\"\n", "[[group]]\nname = \"l\"\nquota = \"-1G\"\n"}) {
+        CAPTURE(bad);
+        CHECK(problems(without_dhcp(bad)).size() == 1);
+    }
+    const auto misspelt = problems(without_dhcp("[[group]]\nname = \"lab1\"\n") + seat + "group = \"lab2\"\n");
+    REQUIRE(misspelt.size() == 1);
+    CHECK_THAT(misspelt[0], Contains("did you mean \"lab1\""));
+}
+
 TEST_CASE("A file that cannot be read is one clear line", "[app][config]") {
     test::TemporaryFolder folder;
     CHECK_THAT(load_config(folder.file("none.toml")).error().at(0), Contains("none.toml") && Contains("No such file") && Contains("--config"));

@@ -76,6 +76,22 @@ Situation with_machine(const std::string& in_file, const std::string& last_appli
 
 } // namespace
 
+TEST_CASE("A quota and a group that the file changes are changed, and nothing else is", "[app][plan]") {
+    Situation situation = with_machine(mac_a, mac_a, mac_a);
+    situation.file.machines[0].machine.quota_bytes = std::uint64_t{20} << 30U;
+    situation.file.machines[0].machine.group = "lab1";
+    const Plan plan = situation.plan();
+    REQUIRE(plan.changes.size() == 2);
+    CHECK(plan.changes[0].text == "machine lab1-07: group none -> lab1");
+    CHECK(plan.changes[1].text == "machine lab1-07: quota default -> 20 GiB");
+    REQUIRE(plan.steps.size() == 1);
+    const auto& change = std::get<ChangeMachine>(plan.steps[0].action).change;
+    CHECK(change.quota_bytes == std::optional(std::uint64_t{20} << 30U));
+    CHECK(change.group == "lab1");
+    CHECK_FALSE(change.image);
+    CHECK_FALSE(change.address);
+}
+
 TEST_CASE("Three ways: the file's MAC, the one applied last, and the one there is", "[app][plan]") {
     struct Row {
         std::string file, applied, is;

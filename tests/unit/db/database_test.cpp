@@ -71,13 +71,13 @@ TEST_CASE("An older database is copied, then brought up to date; a second openin
     test::TemporaryFolder folder;
     const std::string path = folder.file("rootstock.db");
     auto migrations = db::embedded_migrations();
-    const std::string copy = path + ".v" + std::to_string(migrations.size()) + ".bak";
+    const std::string copy = path + ".v" + std::to_string(migrations.back().number) + ".bak";
     make_version_1(path);
     {
         auto connection = db::Connection::open(path);
         REQUIRE(db::migrate(**connection, migrations));
     }
-    migrations.push_back({static_cast<int>(migrations.size()) + 1, "ALTER TABLE machine ADD COLUMN seat TEXT; CREATE TABLE extra (x INTEGER);"});
+    migrations.push_back({migrations.back().number + 1, "ALTER TABLE machine ADD COLUMN seat TEXT; CREATE TABLE extra (x INTEGER);"});
     for (int opening = 0; opening < 2; ++opening) {
         auto connection = db::Connection::open(path);
         REQUIRE(db::migrate(**connection, migrations));
@@ -96,7 +96,7 @@ TEST_CASE("A migration that fails leaves the database as it was", "[db][migratio
     const std::string path = folder.file("rootstock.db");
     make_version_1(path);
     auto migrations = db::embedded_migrations();
-    migrations.push_back({static_cast<int>(migrations.size()) + 1, "CREATE TABLE half (x INTEGER); INSERT INTO nowhere VALUES (1);"});
+    migrations.push_back({migrations.back().number + 1, "CREATE TABLE half (x INTEGER); INSERT INTO nowhere VALUES (1);"});
     {
         auto connection = db::Connection::open(path);
         const auto failed = db::migrate(**connection, migrations);

@@ -113,6 +113,20 @@ TEST_CASE("A layer that anything names cannot go, and a change is made whole or 
     CHECK(catalogue.layers()->at(1).origin.empty());
 }
 
+TEST_CASE("The last days' use is kept, one sample a day", "[db][space]") {
+    Place place;
+    constexpr std::int64_t first = 20'000;
+    for (std::int64_t day = first; day < first + 40; ++day) {
+        REQUIRE(place.catalogue().put_space_samples({{"store", {day, 100}}, {"group/lab1", {day, 50}}}));
+    }
+    REQUIRE(place.catalogue().put_space_samples({{"store", {first + 39, 200}}}));
+    const auto samples = place.catalogue().space_samples();
+    REQUIRE(samples);
+    CHECK(samples->size() == 2 * forecast_days_kept);
+    CHECK(samples->front().what == "group/lab1");
+    CHECK(samples->back().sample == DaySample{first + 39, 200});
+}
+
 TEST_CASE("Volumes keep their initiators in order", "[db][volume]") {
     Place place;
     VolumeRow volume{"data", std::uint64_t{1} << 40U, "volumes/data.vhdx", {"lab1-07", "iqn.2020-01.org.example:a", "*"}, wall_from_unix_ms(7)};

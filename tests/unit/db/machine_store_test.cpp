@@ -47,6 +47,8 @@ TEST_CASE("A machine comes back with MACs in order, retired MACs and address", "
     machine.mode = Mode::reset;
     machine.address = Ipv4::parse("10.20.0.7");
     machine.generation = 3;
+    machine.quota_bytes = std::uint64_t{20} << 30U;
+    machine.group = "lab1";
     machine.retired = {{pc_a, pc_b, 2, wall_from_unix_ms(1767225600123)}};
     const auto stored = place.store().put_machine(machine);
     REQUIRE(stored);
@@ -59,6 +61,8 @@ TEST_CASE("A machine comes back with MACs in order, retired MACs and address", "
     CHECK(back.mode == Mode::reset);
     CHECK(back.address == machine.address);
     CHECK(back.generation == 3);
+    CHECK(back.quota_bytes == machine.quota_bytes);
+    CHECK(back.group == "lab1");
     REQUIRE(back.retired.size() == 1);
     CHECK(back.retired[0].mac == pc_a);
     CHECK(back.retired[0].replaced_by == pc_b);

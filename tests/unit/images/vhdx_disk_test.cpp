@@ -235,13 +235,16 @@ TEST_CASE("after a failed sync no flush claims success", "[images][disk]") {
 
 TEST_CASE("a quota stops new sectors, not old ones, reads or discards", "[images][disk]") {
     Bench bench;
-    bench.disk->set_quota(16 * model_sector);
+    const auto account = std::make_shared<images::SpaceAccount>();
+    account->set_limit(16 * model_sector);
+    bench.disk->charge_to(account);
     bench.write(9, 0, 16);
     REQUIRE(bench.disk->write(4096 * model_sector, pattern(10, 4096, 1), false).error() == IoError::quota);
     bench.write(10, 0, 16);
     REQUIRE(bench.disk->discard(0, 2 * mib));
-    bench.disk->set_quota(0);
+    REQUIRE(account->used() == 0);
     bench.write(11, 4096, 8);
+    REQUIRE(account->used() == 8 * model_sector);
 }
 
 TEST_CASE("many new blocks without a flush are flushed when the live map is full", "[images][disk]") {
