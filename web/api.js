@@ -44,20 +44,25 @@ export const patch = (path, body) => call('PATCH', path, body);
 export const remove = (path) => call('DELETE', path);
 
 /** Imports an image; `progress` is called with {done_bytes, total_bytes, stored_bytes}. Aborting `signal` cancels the import. */
-export async function importImage(name, source, progress, signal) {
-  const response = await send('POST', 'images', { name, source }, signal);
+export const importImage = (name, source, progress, signal) => job('images', { name, source }, 'image', progress, signal);
+/** What the machine in maintenance wrote becomes the next version; `preview`: only shows it. */
+export const publish = (name, preview) => job(`images/${name}/publish`, { dry_run: preview }, 'publication', () => {});
+
+/** A request that is answered with lines of progress; the last one has the result as its member `key`. */
+async function job(path, body, key, progress, signal) {
+  const response = await send('POST', path, body, signal);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = '';
   for (;;) {
     const { value, done } = await reader.read();
-    if (done) throw new ApiError(0, { message: 'the connection broke before the import was done', remedy: 'look at the list of images, then try again' });
+    if (done) throw new ApiError(0, { message: 'the connection broke before the image was done', remedy: 'look at the list of images, then try again' });
     const lines = (rest + value).split('\n');
     rest = lines.pop();
     for (const line of lines) {
       const told = JSON.parse(line);
       if (told.progress) progress(told.progress);
       if (told.error) throw new ApiError(500, told.error);
-      if (told.image) return told.image;
+      if (told[key]) return told[key];
     }
   }
 }

@@ -10,7 +10,7 @@ export function render(root) {
   show(root,
     h('section', { class: 'tools' }, h('h1', {}, 'Images'), button('Import…', () => ask.importImage(start), { class: 'primary', 'data-key': 'import' })),
     [...state.imports].map(([name, running]) => importing(name, running)),
-    state.images.length ? table('Images', [
+    state.images.length ? [table('Images', [
       ['Name', (image) => [h('strong', {}, image.name), h('span', { class: 'hint' }, ` version ${image.version}`)]],
       ['Size', (image) => bytes(image.size_bytes), 'number'],
       ['Stored', (image) => bytes(image.stored_bytes), 'number'],
@@ -18,10 +18,61 @@ export function render(root) {
       ['Machines', (image) => used(image)],
       ['', (image) => button('Delete…', () => ask.confirmRemoval(`Delete the image ${image.name}?`, 'Its file is deleted from the server. This cannot be undone.', 'Delete it', `images/${image.name}`),
         { class: 'danger-text', 'data-key': `delete-${image.name}`, 'aria-label': `Delete the image ${image.name}` }), 'end'],
-    ], state.images, (image) => image.name)
+    ], state.images, (image) => image.name), state.images.filter(hasHistory).map(versions)]
       : state.imports.size ? null
         : empty('No image yet', h('p', {}, 'An image is the system disk that machines start from: a disk image (raw, VHDX, VHD, qcow2, VMDK, VDI) of an installed system. All machines share it; each keeps only what it changes itself.'),
           h('p', {}, 'Put the file on the server and press ', h('strong', {}, 'Import'), ', or use the command line:'), h('code', { class: 'block' }, 'rootstock image import DISK.img --name win11')));
+}
+
+const hasHistory = (image) => image.versions.length > 1 || image.maintenance;
+
+/** The versions of an image: who stands on them, who writes the next one, and what became of the last release. */
+function versions(image) {
+  const writer = image.maintenance?.machine;
+  const release = image.releases.at(-1);
+  return h('section', { class: 'card', 'data-versions': image.name },
+    h('div', { class: 'card-head' }, h('strong', {}, `Versions of ${image.name}`),
+      writer ? [h('span', { class: 'badge waits' }, `${writer} writes the next one`),
+        button('Publish…', () => publish(image), { class: 'primary', 'data-key': `publish-${image.name}`, 'aria-label': `Publish the next version of ${image.name}` })] : null),
+    release ? h('p', { class: 'hint' }, `Last release: version ${release.version}, ${release.state.replace('_', ' ')}. ${release.boots.good} boots reached running, ${release.boots.bad} did not.`,
+      release.detail ? ` ${release.detail}.` : '') : null,
+    table(`Versions of ${image.name}`, [
+      ['Version', (version) => [h('strong', {}, `${version.number} `), version.current ? h('span', { class: 'badge running' }, 'current') : null]],
+      ['Made', (version) => when(version.created)],
+      ['Stored', (version) => bytes(version.stored_bytes), 'number'],
+      ['Disks on it', (version) => version.machines.join(', ') || h('span', { class: 'hint' }, 'none')],
+      ['', (version) => (version.current ? null : button('Roll back…', () => rollBack(image, version), { 'data-key': `rollback-${image.name}-${version.number}`, 'aria-label': `Roll ${image.name} back to version ${version.number}` })), 'end'],
+    ], image.versions, (version) => version.number));
+}
+
+function rollBack(image, version) {
+  ask.ask({
+    title: `Make version ${version.number} of ${image.name} current?`,
+    body: h('p', {}, `New disks stand on version ${version.number}; machines that start afresh at each boot get it at their next one. Releases of ${image.name} end.`),
+    confirm: `Use version ${version.number}`,
+    action: () => api.post(`images/${image.name}/rollback`, { to: version.number }),
+    done: `Version ${version.number} of ${image.name} is current.`,
+  });
+}
+
+/** Shows first what would change; a machine that still runs is the dialog's error. */
+function publish(image) {
+  const changes = h('p', { class: 'hint' }, 'Looking at what has changed…');
+  ask.ask({
+    title: `Publish the next version of ${image.name}?`,
+    body: changes,
+    confirm: 'Publish',
+    action: () => api.publish(image.name, false),
+    done: `${image.name} has a new version.`,
+  });
+  api.publish(image.name, true).then((would) => {
+    const partitions = would.changes.partitions.filter((partition) => partition.changed_bytes).map((partition) => `${partition.type} ${bytes(partition.changed_bytes)}`);
+    changes.textContent = `Version ${would.version}: ${bytes(would.changes.changed_bytes)} changed${partitions.length ? ` (${partitions.join(', ')})` : ''}. `
+      + `${would.at_next_boot.length} machines move at their next boot, ${would.stay.length} keep their own disks.`;
+  }, (error) => {
+    if (!(error instanceof api.ApiError)) throw error;
+    changes.replaceChildren(ask.errorBox(error));
+  });
 }
 
 function used(image) {

@@ -88,6 +88,9 @@ function showMachines(root) {
   show(root, h('ul', { class: 'machines' }, wanted.map(row)));
 }
 
+const modeTags = { reset: 'Its disk starts afresh at each boot', maintenance: 'It writes the next version of its image' };
+const disks = { persistent: 'is kept', reset: 'starts afresh at each boot', maintenance: 'becomes the next version of its image; its own is put aside' };
+
 function row(machine) {
   const opened = open === machine.name;
   return h('li', { class: `machine ${machine.state}`, 'data-machine': machine.name },
@@ -95,7 +98,7 @@ function row(machine) {
       h('button', { type: 'button', class: 'name', 'aria-expanded': String(opened), 'data-key': `open-${machine.name}`, onclick: () => toggle(machine.name) },
         h('span', { class: `dot ${machine.state}`, 'aria-hidden': 'true' }), machine.name),
       h('span', { class: 'state' }, stateNames[machine.state]),
-      h('span', { class: 'what' }, h('span', {}, machine.image, machine.mode === 'reset' ? h('span', { class: 'tag', title: 'Its disk starts afresh at each boot' }, 'reset') : null),
+      h('span', { class: 'what' }, h('span', {}, machine.image, modeTags[machine.mode] ? h('span', { class: 'tag', title: modeTags[machine.mode] }, machine.mode) : null),
         h('code', { class: 'mac' }, machine.macs[0], machine.macs.length > 1 ? ` +${machine.macs.length - 1}` : ''),
         machine.disk.full || machine.disk.alarm ? h('span', { class: machine.disk.full ? 'tag full' : 'tag warn' }, machine.disk.full ? 'disk full' : `disk above ${machine.disk.alarm} %`) : null),
       h('span', { class: 'way' }, way(machine)),
@@ -136,7 +139,7 @@ function details(machine) {
   return h('div', { class: 'machine-details' },
     h('dl', { class: 'facts' },
       fact('Hardware', machine.macs.map((mac) => h('code', { class: 'mac' }, mac)), machine.generation > 1 ? h('span', { class: 'hint' }, ` PC number ${machine.generation}`) : null),
-      fact('Image', machine.image), fact('Disk', machine.mode === 'reset' ? 'starts afresh at each boot, ' : 'is kept, ', use(machine.disk), machine.group ? h('span', { class: 'hint' }, ` in group ${machine.group}`) : null), fact('Address', machine.address || 'from the pool'),
+      fact('Image', machine.image), fact('Disk', `${disks[machine.mode]}, `, use(machine.disk), machine.group ? h('span', { class: 'hint' }, ` in group ${machine.group}`) : null), fact('Address', machine.address || 'from the pool'),
       fact('Target', h('code', {}, machine.target)), fact('Initiator', h('code', {}, machine.initiator)),
       sessions.length ? fact('Sessions', sessions.map((session) => h('span', { class: 'line' }, `${session.address} `, when(session.since, lasting(session.since))))) : null,
       machine.retired.length ? fact('Replaced PCs', machine.retired.map((old) => h('span', { class: 'line' }, h('code', { class: 'mac' }, old.mac), ' ', when(old.when)))) : null),

@@ -41,7 +41,7 @@ struct VersionWorld : World {
     void write(char byte) {
         boot([&](LiveSession& session) { session.write_first(byte); });
     }
-    [[nodiscard]] const fleet::Machine machine() const { return *registry->view()->find("lab1-07"); }
+    [[nodiscard]] fleet::Machine machine() const { return *registry->view()->find("lab1-07"); }
     std::uint32_t current() {
         std::uint32_t number = 0;
         for (const images::ImageVersion& version : *store->versions()) {
@@ -59,6 +59,12 @@ struct VersionWorld : World {
         const auto begun = versions->begin_update("debian12", "lab1-07", discard, "test");
         INFO((begun ? "" : begun.error().what));
         REQUIRE(begun);
+    }
+    std::uint32_t rebase(std::optional<std::uint32_t> to) {
+        const auto version = versions->rebase("lab1-07", to, "test");
+        INFO((version ? "" : version.error().what));
+        REQUIRE(version);
+        return *version;
     }
     void assign_another(const char* name, const char* mac) {
         fleet::NewMachine another;
@@ -216,14 +222,14 @@ TEST_CASE("A disk moves to another version only when it holds nothing that diffe
     }
     world.publish();
     CHECK(world.boots_from() == 'M');
-    CHECK(world.versions->rebase("lab1-07", std::nullopt, "test").value() == 2);
+    CHECK(world.rebase({}) == 2);
     CHECK(world.boots_from() == 'N');
     CHECK_THAT(error_of(world.versions->rebase("lab1-07", 2, "test")), Contains("already"));
-    CHECK(world.versions->rebase("lab1-07", 1, "test").value() == 1);
+    CHECK(world.rebase(1) == 1);
     world.write('P');
     CHECK_THAT(error_of(world.versions->rebase("lab1-07", 2, "test")), Contains("machine reset lab1-07"));
     world.write('N'); // what version 2 has there, too
-    CHECK(world.versions->rebase("lab1-07", 2, "test").value() == 2);
+    CHECK(world.rebase(2) == 2);
 }
 
 TEST_CASE("Any persistent disk becomes a version of its image or of a new one, and its machine goes on", "[versions]") {

@@ -1,12 +1,9 @@
 #include "images/partition_table.hpp"
 
 #include "support/catch.hpp"
-#include "support/temporary_folder.hpp"
+#include "support/golden.hpp"
 
-#include <cstdio>
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
+#include <algorithm>
 
 using namespace rootstock;
 using namespace rootstock::images;
@@ -27,48 +24,34 @@ ReadDisk reader_of(const ByteVector& disk) {
 
 PartitionTable table_of(const ByteVector& disk, std::uint32_t sector_size = 512) { return read_partition_table(reader_of(disk), disk.size(), sector_size); }
 
-/// A disk of 64 MiB that sfdisk (util-linux) has divided; nothing where that is not installed.
-std::optional<ByteVector> divided_by_sfdisk(const std::string& script) {
-    const test::TemporaryFolder folder;
-    const std::string path = folder.file("disk.raw");
-    { std::ofstream(path, std::ios::binary).seekp(static_cast<std::streamoff>(64 * mib - 1)).put('\0'); }
-    { std::ofstream(folder.file("script")) << script; }
-    if (std::system(("sfdisk -q " + path + " < " + folder.file("script") + " > /dev/null 2>&1").c_str()) != 0) {
-        return std::nullopt;
+/// A disk of 4 MiB with these sectors from the golden file `name`, in their order.
+ByteVector golden_disk(const std::string& name, const std::vector<std::size_t>& sectors) {
+    const ByteVector bytes = test::golden(name);
+    REQUIRE(bytes.size() == sectors.size() * 512);
+    ByteVector disk(4 * mib);
+    for (std::size_t i = 0; i < sectors.size(); ++i) {
+        std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(i * 512), 512, disk.begin() + static_cast<std::ptrdiff_t>(sectors[i] * 512));
     }
-    std::ifstream file(path, std::ios::binary);
-    return ByteVector(std::istreambuf_iterator<char>(file), {});
+    return disk;
 }
 
 } // namespace
 
-TEST_CASE("A GPT that sfdisk wrote", "[images][partitions]") {
-    auto disk = divided_by_sfdisk("label: gpt\nstart=2048, size=20480, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B, name=\"ESP\"\n"
-                                  "start=22528, size=40960, type=EBD0A0A2-B9E5-4433-87C0-68B6B72699C7, name=\"Basic data\"\n");
-    if (!disk) {
-        WARN("sfdisk is not installed");
-        return;
-    }
-    const std::vector<Partition> expected = {{1, mib, 10 * mib, "EFI system", "ESP"}, {2, 11 * mib, 20 * mib, "Microsoft basic data", "Basic data"}};
-    CHECK(table_of(*disk).scheme == PartitionScheme::gpt);
-    CHECK(table_of(*disk).partitions == expected);
-
-    (*disk)[512 + 60] ^= 1U; // the first header: the one at the end is read
-    CHECK(table_of(*disk).partitions == expected);
-    (*disk)[disk->size() - 512 + 60] ^= 1U;
-    CHECK(table_of(*disk).scheme == PartitionScheme::mbr);
+TEST_CASE("A GPT is read from its start, or from its end where the start is damaged", "[images][partitions]") {
+    ByteVector disk = golden_disk("partitions/gpt-by-sfdisk.hex", {0, 1, 2, 8190, 8191});
+    const std::vector<Partition> expected = {{1, 32768, 512000, "EFI system", "ESP"}, {2, mib, 2 * mib, "Microsoft basic data", "Basic data"}};
+    CHECK(table_of(disk).scheme == PartitionScheme::gpt);
+    CHECK(table_of(disk).partitions == expected);
+    disk[512 + 60] ^= 1U;
+    CHECK(table_of(disk).partitions == expected);
+    disk[8190 * 512] ^= 1U; // an entry at the end: now neither is sound
+    CHECK(table_of(disk).scheme == PartitionScheme::mbr);
 }
 
-TEST_CASE("An MBR that sfdisk wrote, with logical partitions", "[images][partitions]") {
-    const auto disk = divided_by_sfdisk("label: dos\nstart=2048, size=20480, type=7, bootable\nstart=22528, size=81920, type=5\n"
-                                        "start=24576, size=10240, type=83\nstart=36864, size=8192, type=82\n");
-    if (!disk) {
-        WARN("sfdisk is not installed");
-        return;
-    }
-    const PartitionTable table = table_of(*disk);
+TEST_CASE("An MBR with logical partitions", "[images][partitions]") {
+    const PartitionTable table = table_of(golden_disk("partitions/mbr-by-sfdisk.hex", {0, 3072, 4095}));
     CHECK(table.scheme == PartitionScheme::mbr);
-    CHECK(table.partitions == std::vector<Partition>{{1, mib, 10 * mib, "NTFS", ""}, {5, 12 * mib, 5 * mib, "Linux", ""}, {6, 18 * mib, 4 * mib, "Linux swap", ""}});
+    CHECK(table.partitions == std::vector<Partition>{{1, mib, 524288, "NTFS", ""}, {5, 3200 * 512, 262144, "Linux", ""}, {6, 2 * mib, 524288, "Linux swap", ""}});
 }
 
 TEST_CASE("A chain of logical partitions that comes back to itself has an end", "[images][partitions]") {
