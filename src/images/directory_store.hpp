@@ -1,5 +1,6 @@
 // DirectoryStore: the Store over a data directory, a Catalogue and the formats of this folder. store_images.cpp: images; store_layers.cpp: layers and
-// masters; store_publish.cpp: new versions from machines' disks; store_versions.cpp: who needs versions, and who writes them; store_disks.cpp: machines' disks; store_volumes.cpp: volumes; store_hold.cpp: disks that
+// masters; store_publish.cpp: new versions from machines' disks; store_versions.cpp: who needs versions, and who writes them; store_disks.cpp: machines'
+// disks; store_volumes.cpp: volumes; store_snapshots.cpp: snapshots; store_hold.cpp: disks that
 // are lent out; store.cpp: opening and closing.
 #pragma once
 
@@ -17,6 +18,13 @@ namespace rootstock::images {
 
 [[nodiscard]] inline Error not_found(const std::string& what) { return make_error(std::errc::no_such_file_or_directory, what); }
 [[nodiscard]] inline Error busy(const std::string& what) { return make_error(std::errc::device_or_resource_busy, what); }
+
+/// A file of the catalogue that is written to: a machine's persistent overlay, or a volume.
+struct WritableFile {
+    DiskName disk;
+    std::string file;
+    std::string layer; // empty: it stands on none
+};
 
 class DirectoryStore final : public Store {
   public:
@@ -61,6 +69,15 @@ class DirectoryStore final : public Store {
     Result<std::shared_ptr<Overlay>> open_volume_disk(const std::string& name) override;
     Result<void> close_volume_disk(const std::string& name) override { return close_slot("volume/" + name); }
 
+    Result<SnapshotRow> create_snapshot(const DiskName& disk, const std::string& name) override;
+    Result<std::vector<SnapshotInfo>> snapshots() override;
+    Result<RestoreTime> restore_snapshot(const DiskName& disk, const std::string& name) override;
+    Result<void> remove_snapshot(const DiskName& disk, const std::string& name) override;
+    Result<void> clone_to_machine(const DiskName& disk, const std::string& name, const std::string& machine) override;
+    Result<VolumeRow> clone_to_volume(const DiskName& disk, const std::string& name, const std::string& volume,
+                                      std::vector<std::string> initiators) override;
+    Result<void> begin_boot(const std::string& machine) override;
+
     void refresh_masters() override;
     SpaceLedger& space() override { return space_; }
     void review_space() override;
@@ -95,14 +112,24 @@ class DirectoryStore final : public Store {
     Result<std::shared_ptr<Master>> master_on(const std::string& layer);
     [[nodiscard]] std::vector<LayerPlace> places_of(const std::vector<LayerRow>& chain) const;
     Error unusable_layer(const LayerTree& tree, const std::string& layer, const Error& why);
-    Result<void> remove_rows(CatalogueChange change, std::vector<std::string> files);
+    Result<void> apply_and_remove(CatalogueChange change, std::vector<std::string> files);
     Result<void> settle(LayerRow layer);
 
-    Result<std::string> free_overlay_file(const std::string& machine);
-    Result<LayerRow> overlay_as_layer(const OverlayRow& row, Slot& slot);
+    Result<std::string> free_file(const DiskName& disk);
+    Result<LayerRow> as_layer(const WritableFile& row);
     Result<void> make_child(const std::string& file, const LayerRow& parent);
+    Result<void> add_child(const LayerRow& layer, const std::string& file, const CatalogueChange& row);
     Result<OverlayRow> idle_persistent_overlay(const std::string& machine, const Slot& slot);
-    Result<void> close_cleanly(const OverlayRow& row, Slot& slot);
+    Result<void> close_cleanly(const WritableFile& file, Slot& slot);
+    Result<std::shared_ptr<Overlay>> open_writable(const WritableFile& file);
+
+    [[nodiscard]] static std::string slot_key(const DiskName& disk);
+    [[nodiscard]] static Result<WritableFile> writable_of(const LayerTree& tree, const DiskName& disk);
+    [[nodiscard]] static CatalogueChange put_writable(const LayerTree& tree, const WritableFile& now);
+    [[nodiscard]] OverlayRow new_overlay(const std::string& machine, const SnapshotRow& snapshot, const std::string& file) const;
+    Result<void> seal(const WritableFile& now, const WritableFile& next, const std::string& snapshot);
+    Result<void> seal_slot(Slot& slot, const WritableFile& now, const WritableFile& next, const std::string& snapshot);
+    Result<void> restore_now(Slot& slot, const LayerTree& tree, const DiskName& disk, const std::string& name);
 
     Result<std::shared_ptr<Overlay>> open_existing(const OverlayRow& row);
     Result<std::shared_ptr<Overlay>> open_reset(const OverlayRow& row, std::shared_ptr<Master> master);
@@ -111,6 +138,7 @@ class DirectoryStore final : public Store {
     Result<void> remove_overlay_of(const OverlayRow& row);
     Result<void> insert_iso(VolumeRow& row);
     Result<void> make_volume_file(const VolumeRow& row);
+    Result<void> grow_volume_file(const VolumeRow& row, Slot& slot, std::uint64_t size_bytes);
     Result<std::shared_ptr<Overlay>> open_volume_of(VolumeRow row, Slot& slot);
 
     FileSystem& files_;

@@ -18,6 +18,14 @@ template <class T> bool take(Result<std::vector<T>> answer, std::vector<T>& rows
     return true;
 }
 
+/// A row that is put replaces the one with its key.
+template <class Row, class Key> void put(std::vector<Row>& rows, const std::vector<Row>& changed, Key key) {
+    for (const Row& row : changed) {
+        std::erase_if(rows, [&](const Row& other) { return other.*key == row.*key; });
+        rows.push_back(row);
+    }
+}
+
 bool contains(const std::vector<std::string>& names, const std::string& name) { return std::ranges::find(names, name) != names.end(); }
 
 } // namespace
@@ -143,7 +151,10 @@ std::vector<std::string> LayerTree::files() const {
     return files;
 }
 
-void LayerTree::remove(const CatalogueChange& change) {
+void LayerTree::apply(const CatalogueChange& change) {
+    put(layers, change.put_layers, &LayerRow::file);
+    put(overlays, change.put_overlays, &OverlayRow::machine);
+    put(volumes, change.put_volumes, &VolumeRow::name);
     for (const SnapshotRow& gone : change.remove_snapshots) {
         std::erase_if(snapshots, [&](const SnapshotRow& row) { return row.disk == gone.disk && row.name == gone.name; });
     }

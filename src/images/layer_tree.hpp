@@ -29,8 +29,8 @@ struct LayerTree {
     /// Every file that has a row.
     [[nodiscard]] std::vector<std::string> files() const;
 
-    /// As it will be without the rows that `change` removes.
-    void remove(const CatalogueChange& change);
+    /// As it will be after `change`, as far as layers are needed by it.
+    void apply(const CatalogueChange& change);
 };
 
 /// Appends `word` where it is not there yet.

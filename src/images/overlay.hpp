@@ -9,6 +9,8 @@
 #include "images/master.hpp"
 #include "images/space_account.hpp"
 
+#include <functional>
+
 namespace rootstock::images {
 
 /// A writable disk in the store. close() makes it clean (log empty, live map gone); dropping the last pointer without it is what a crash does.
@@ -21,10 +23,12 @@ class Overlay : public block::BlockDevice {
     virtual void charge_to(std::shared_ptr<SpaceAccount> account) = 0;
     /// Puts the account right: what it takes is what it owns, less the holes in it. Quick, but asks the file.
     virtual void settle_account() = 0;
-    /// Makes it larger while it is open, and durably so. Only volumes in files can; an error leaves it as it was.
-    virtual Result<void> grow_to(std::uint64_t size_bytes) {
-        (void)size_bytes;
-        return make_error(std::errc::not_supported, "this disk cannot grow");
+    /// Told how closing went, with nothing of the disk open; opens what is to be the disk from now on. One that did not close is repaired by opening it.
+    using Next = std::function<Result<std::shared_ptr<Overlay>>(Result<void> closed)>;
+    /// Puts something else in the place of what is open, under its users. An error is that of `next`: all I/O ends with `gone` then. Only disks in files can.
+    virtual Result<void> exchange(const Next& next) {
+        (void)next;
+        return make_error(std::errc::not_supported, "this disk cannot be exchanged");
     }
 };
 

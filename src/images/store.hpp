@@ -34,6 +34,16 @@ enum class AfterPublish : std::uint8_t {
     maintenance_ends, // what was put aside is its disk again
 };
 
+struct SnapshotInfo {
+    SnapshotRow row;
+    std::string path;               // absolute: of its layer, a read-only VHDX whose parents are found from it
+    std::uint64_t size_bytes = 0;   // of the disk
+    std::uint64_t stored_bytes = 0; // occupied by its own layer
+    std::size_t depth = 0;          // files that it is read from
+};
+
+enum class RestoreTime : std::uint8_t { now, next_boot };
+
 class Store {
   public:
     virtual ~Store() = default;
@@ -93,6 +103,21 @@ class Store {
     [[nodiscard]] virtual Result<IsoFacts> inspect_iso(const std::string& path) = 0;
     virtual Result<std::shared_ptr<Overlay>> open_volume_disk(const std::string& name) = 0;
     virtual Result<void> close_volume_disk(const std::string& name) = 0; // as close_machine_disk()
+
+    // Snapshots: of a machine's persistent disk and of volumes in files, also while they are in use.
+    /// I/O waits for milliseconds, and everything acknowledged before is in it. Reset overlays have none.
+    virtual Result<SnapshotRow> create_snapshot(const DiskName& disk, const std::string& name) = 0;
+    virtual Result<std::vector<SnapshotInfo>> snapshots() = 0;
+    /// What the disk holds now is thrown away. A machine that is running goes back at its next boot; a volume in use is refused.
+    virtual Result<RestoreTime> restore_snapshot(const DiskName& disk, const std::string& name) = 0;
+    /// What others stand on of it stays.
+    virtual Result<void> remove_snapshot(const DiskName& disk, const std::string& name) = 0;
+    /// A new disk with what the snapshot holds, at once: nothing is copied. The machine has no disk yet.
+    virtual Result<void> clone_to_machine(const DiskName& disk, const std::string& name, const std::string& machine) = 0;
+    virtual Result<VolumeRow> clone_to_volume(const DiskName& disk, const std::string& name, const std::string& volume,
+                                              std::vector<std::string> initiators) = 0;
+    /// A new boot is about to open the machine's disk, which nobody uses: what was put off until then is done.
+    virtual Result<void> begin_boot(const std::string& machine) = 0;
 
     /// Calls Master::refresh() of every open master. Blocks: off the shards, about once a second.
     virtual void refresh_masters() = 0;

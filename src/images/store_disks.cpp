@@ -1,4 +1,5 @@
 #include "images/directory_store.hpp"
+#include "images/swappable_disk.hpp"
 #include "images/vhdx_image.hpp"
 
 #include <algorithm>
@@ -51,12 +52,12 @@ Result<std::shared_ptr<Overlay>> DirectoryStore::open_machine_disk(const std::st
 }
 
 Result<std::shared_ptr<Overlay>> DirectoryStore::open_existing(const OverlayRow& row) {
-    Result<std::shared_ptr<Master>> master = master_on(row.layer);
-    if (!master) {
-        return master.error();
+    if (row.kind == OverlayKind::reset) {
+        Result<std::shared_ptr<Master>> master = master_on(row.layer);
+        return master ? open_reset(row, std::move(*master)) : Result<std::shared_ptr<Overlay>>(master.error());
     }
-    return row.kind == OverlayKind::persistent ? open_persistent_overlay(files_, layout_.path(row.file), std::move(*master))
-                                               : open_reset(row, std::move(*master));
+    Result<std::shared_ptr<Overlay>> disk = open_writable({{DiskKind::machine, row.machine}, row.file, row.layer});
+    return disk ? std::shared_ptr<Overlay>(std::make_shared<SwappableDisk>(std::move(*disk))) : disk;
 }
 
 /// What cannot be opened any more is made anew: nothing of it was to be kept for longer than a boot.
@@ -91,14 +92,12 @@ Result<std::shared_ptr<Overlay>> DirectoryStore::create_overlay(const std::strin
         const Result<void> put = catalogue_.put_overlay(row);
         return put ? open_reset(row, std::move(*master)) : Result<std::shared_ptr<Overlay>>(put.error());
     }
-    const Result<std::string> file = free_overlay_file(machine);
+    const Result<std::string> file = free_file({DiskKind::machine, machine});
     if (!file) {
         return file.error();
     }
     row.file = *file;
-    Result<void> done = make_child(row.file, {version->file, {}, {}, version->identity, {}});
-    done = done ? catalogue_.put_overlay(row) : done;
-    done = done ? layout_.publish(row.file) : done;
+    const Result<void> done = add_child({version->file, {}, {}, version->identity, {}}, row.file, {.put_overlays = {row}});
     return done ? open_existing(row) : Result<std::shared_ptr<Overlay>>(done.error());
 }
 
@@ -137,7 +136,7 @@ Result<void> DirectoryStore::remove_machine_disk(const std::string& machine) {
 }
 
 Result<void> DirectoryStore::remove_overlay_of(const OverlayRow& row) {
-    Result<void> removed = remove_rows({.remove_overlays = {row.machine}}, {row.file});
+    Result<void> removed = apply_and_remove({.remove_overlays = {row.machine}}, {row.file});
     if (removed) {
         space_.forget("machine/" + row.machine);
     }

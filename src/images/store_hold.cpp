@@ -35,9 +35,9 @@ Result<OverlayRow> DirectoryStore::idle_persistent_overlay(const std::string& ma
 }
 
 /// Everything acknowledged is in the file, which nobody has open then. The slot is locked and not in use.
-Result<void> DirectoryStore::close_cleanly(const OverlayRow& row, Slot& slot) {
-    if (!slot.disk && files_.exists(LiveMap::path_of(layout_.path(row.file)))) { // a crash left writes that are not in the file yet: opening takes them over
-        Result<std::shared_ptr<Overlay>> disk = open_existing(row);
+Result<void> DirectoryStore::close_cleanly(const WritableFile& file, Slot& slot) {
+    if (!slot.disk && files_.exists(LiveMap::path_of(layout_.path(file.file)))) { // a crash left writes that are not in the file yet: opening takes them over
+        Result<std::shared_ptr<Overlay>> disk = open_writable(file);
         if (!disk) {
             return disk.error();
         }
@@ -53,7 +53,7 @@ Result<std::shared_ptr<const std::string>> DirectoryStore::hold_machine_disk(con
     if (!row) {
         return row.error();
     }
-    if (const Result<void> closed = close_cleanly(*row, *mine); !closed) {
+    if (const Result<void> closed = close_cleanly({{DiskKind::machine, machine}, row->file, row->layer}, *mine); !closed) {
         return closed.error();
     }
     mine->held = true;

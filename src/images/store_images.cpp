@@ -80,7 +80,7 @@ Result<void> DirectoryStore::remove_image(const std::string& name) {
     if (!users.empty()) {
         return busy("Image " + name + " is the base of the disks of " + join(users, ", ") + ". Reset or remove these first.");
     }
-    return remove_rows({.remove_images = {name}}, {});
+    return apply_and_remove({.remove_images = {name}}, {});
 }
 
 } // namespace rootstock::images

@@ -61,14 +61,14 @@ void DirectoryStore::refresh_masters() {
     }
 }
 
-/// The rows go, and with them the files of the layers that nobody needs then, and `files`. A crash in between leaves all of it or nothing.
-Result<void> DirectoryStore::remove_rows(CatalogueChange change, std::vector<std::string> files) {
+/// Makes the change; with it go `files`, and the layers that nobody needs then. A crash in between leaves all of it or nothing.
+Result<void> DirectoryStore::apply_and_remove(CatalogueChange change, std::vector<std::string> files) {
     const std::unique_lock nobody_new(dependence_);
     Result<LayerTree> tree = LayerTree::read(catalogue_);
     if (!tree) {
         return tree.error();
     }
-    tree->remove(change);
+    tree->apply(change);
     for (const LayerRow& row : tree->unneeded()) {
         change.remove_layers.push_back(row.file);
         files.push_back(row.file);

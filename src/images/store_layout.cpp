@@ -21,6 +21,8 @@ std::optional<std::string> stem(const std::string& file, std::string_view suffix
     return file.ends_with(suffix) ? std::optional(file.substr(0, file.size() - suffix.size())) : std::nullopt;
 }
 
+std::string numbered(const std::string& name, unsigned number) { return number == 1 ? name : name + "@" + std::to_string(number); }
+
 } // namespace
 
 bool is_store_name(std::string_view name) {
@@ -45,11 +47,10 @@ std::string version_file(const std::string& image, std::uint32_t number) {
 }
 
 std::string overlay_file(const std::string& machine, OverlayKind kind, unsigned number) {
-    const std::string numbered = number == 1 ? machine : machine + "@" + std::to_string(number);
-    return "overlays/" + numbered + std::string(kind == OverlayKind::persistent ? disk_suffix : reset_suffix);
+    return "overlays/" + numbered(machine, number) + std::string(kind == OverlayKind::persistent ? disk_suffix : reset_suffix);
 }
 
-std::string volume_file(const std::string& name) { return "volumes/" + name + std::string(disk_suffix); }
+std::string volume_file(const std::string& name, unsigned number) { return "volumes/" + numbered(name, number) + std::string(disk_suffix); }
 
 Result<std::unique_ptr<File>> StoreLayout::prepare() {
     for (const char* directory : {"images", "overlays", "volumes"}) {

@@ -33,9 +33,9 @@ inline constexpr std::array<std::string_view, 2> spool_prefixes = {"stdin.", "do
 
 /// Relative to the data directory, as kept in the catalogue.
 [[nodiscard]] std::string version_file(const std::string& image, std::uint32_t number);
-/// `number`: persistent ones from the second on have it in their name, behind an '@' that no machine's name holds.
+/// `number`: from the second on it is in the name, behind an '@' that no machine's or volume's name holds.
 [[nodiscard]] std::string overlay_file(const std::string& machine, OverlayKind kind, unsigned number = 1);
-[[nodiscard]] std::string volume_file(const std::string& name);
+[[nodiscard]] std::string volume_file(const std::string& name, unsigned number = 1);
 
 class StoreLayout {
   public:

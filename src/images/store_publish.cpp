@@ -6,15 +6,16 @@
 
 namespace rootstock::images {
 
-/// A name for a new overlay of `machine`: snapshots and versions may have kept the usual one.
-Result<std::string> DirectoryStore::free_overlay_file(const std::string& machine) {
+/// A name for a new file of `disk`: snapshots and versions may have kept the usual one.
+Result<std::string> DirectoryStore::free_file(const DiskName& disk) {
     const Result<LayerTree> tree = LayerTree::read(catalogue_);
     if (!tree) {
         return tree.error();
     }
     const std::vector<std::string> known = tree->files();
     for (unsigned number = 1;; ++number) {
-        const std::string file = overlay_file(machine, OverlayKind::persistent, number);
+        const std::string file =
+            disk.kind == DiskKind::machine ? overlay_file(disk.name, OverlayKind::persistent, number) : volume_file(disk.name, number);
         if (std::ranges::find(known, file) != known.end()) {
             continue;
         }
@@ -52,11 +53,8 @@ Result<ImageVersion> DirectoryStore::new_version(const std::string& image) {
     return version;
 }
 
-/// The machine's overlay as a layer at its present place: closed, clean, sound over what it stands on. The slot is locked.
-Result<LayerRow> DirectoryStore::overlay_as_layer(const OverlayRow& row, Slot& slot) {
-    if (const Result<void> closed = close_cleanly(row, slot); !closed) {
-        return closed.error();
-    }
+/// A file that was closed cleanly, as a layer at its present place: sound over what it stands on, and opened as a master already.
+Result<LayerRow> DirectoryStore::as_layer(const WritableFile& row) {
     const Result<LayerTree> tree = LayerTree::read(catalogue_);
     if (!tree) {
         return tree.error();
@@ -67,11 +65,14 @@ Result<LayerRow> DirectoryStore::overlay_as_layer(const OverlayRow& row, Slot& s
     }
     std::vector<LayerPlace> places = places_of(*below);
     places.insert(places.begin(), LayerPlace{layout_.path(row.file), {}});
-    const Result<std::shared_ptr<Master>> master = open_master(open_files_, places);
+    Result<std::shared_ptr<Master>> master = open_master(open_files_, places);
     if (!master) {
         return master.error();
     }
-    return LayerRow{row.file, row.layer, {}, (*master)->identity(), clock_.wall()};
+    LayerRow layer{row.file, row.layer, {}, (*master)->identity(), clock_.wall()};
+    const std::lock_guard lock(mutex_);
+    masters_[row.file] = std::move(*master); // whoever opens it next finds it flattened
+    return layer;
 }
 
 Result<ImageVersion> DirectoryStore::publish(const std::string& machine, const std::string& image, AfterPublish after,
@@ -87,7 +88,11 @@ Result<ImageVersion> DirectoryStore::publish(const std::string& machine, const s
         return row.error();
     }
     const std::shared_lock layers_stay(dependence_);
-    Result<LayerRow> layer = overlay_as_layer(*row, *of_machine);
+    const WritableFile disk{{DiskKind::machine, machine}, row->file, row->layer};
+    if (const Result<void> closed = close_cleanly(disk, *of_machine); !closed) {
+        return closed.error();
+    }
+    Result<LayerRow> layer = as_layer(disk);
     Result<ImageVersion> version = new_version(image);
     if (!layer || !version) {
         return layer ? version.error() : layer.error();
@@ -104,7 +109,7 @@ Result<ImageVersion> DirectoryStore::publish(const std::string& machine, const s
     Result<void> done;
     OverlayRow next = *row;
     if (after == AfterPublish::machine_goes_on) {
-        const Result<std::string> file = free_overlay_file(machine);
+        const Result<std::string> file = free_file(disk.disk);
         if (!file) {
             return file.error();
         }

@@ -90,7 +90,7 @@ Result<void> DirectoryStore::remove_version(const std::string& image, std::uint3
     if (version->current || !use_of(*tree, *version).needed_by.empty()) {
         return busy(version_name(image, number) + (version->current ? " is the current one." : " is the base of others."));
     }
-    return remove_rows({.remove_versions = {*version}}, {});
+    return apply_and_remove({.remove_versions = {*version}}, {});
 }
 
 // --- the machine that writes the next one
@@ -142,7 +142,7 @@ Result<void> DirectoryStore::end_maintenance(const std::string& machine) {
         return row.error();
     }
     const std::vector<std::string> files = *row ? std::vector<std::string>{(*row)->file} : std::vector<std::string>();
-    return remove_rows({.remove_overlays = {machine}, .rename_overlays = {{kept_owner(machine), machine}}, .remove_maintenance = {machine}}, files);
+    return apply_and_remove({.remove_overlays = {machine}, .rename_overlays = {{kept_owner(machine), machine}}, .remove_maintenance = {machine}}, files);
 }
 
 } // namespace rootstock::images

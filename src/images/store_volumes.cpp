@@ -2,7 +2,7 @@
 #include "images/directory_store.hpp"
 
 #include "core/text.hpp"
-#include "images/growable_volume.hpp"
+#include "images/swappable_disk.hpp"
 #include "images/memory_volume.hpp"
 
 #include <algorithm>
@@ -133,11 +133,28 @@ Result<void> DirectoryStore::grow_volume(const std::string& name, std::uint64_t 
     if (row->options.kind == VolumeKind::memory_only) {
         return make_error(std::errc::not_supported, "Volume " + name + " is volatile and keeps its size. Remove it and make a larger one.");
     }
-    if (Result<void> grown = mine->disk ? mine->disk->grow_to(size_bytes) : images::grow_volume(files_, layout_.path(row->file), size_bytes); !grown) {
+    if (!row->layer.empty()) {
+        return make_error(std::errc::not_supported, "Volume " + name + " stands on snapshots and keeps its size. Make a larger one and copy.");
+    }
+    if (Result<void> grown = grow_volume_file(*row, *mine, size_bytes); !grown) {
         return grown;
     }
     row->size_bytes = size_bytes;
     return catalogue_.put_volume(*row);
+}
+
+/// Also while it is in use: then whatever goes wrong, its sessions go on with what there is.
+Result<void> DirectoryStore::grow_volume_file(const VolumeRow& row, Slot& slot, std::uint64_t size_bytes) {
+    const std::string path = layout_.path(row.file);
+    if (!slot.disk) {
+        return images::grow_volume(files_, path, size_bytes);
+    }
+    Result<void> grown;
+    const Result<void> opened = slot.disk->exchange([&](Result<void> closed) {
+        grown = closed ? images::grow_volume(files_, path, size_bytes) : closed;
+        return open_volume(files_, path);
+    });
+    return grown ? opened : grown;
 }
 
 Result<void> DirectoryStore::remove_volume(const std::string& name) {
@@ -152,7 +169,7 @@ Result<void> DirectoryStore::remove_volume(const std::string& name) {
     }
     mine->disk.reset();
     mine->memory.reset();
-    Result<void> removed = remove_rows({.remove_volumes = {name}}, {row->file});
+    Result<void> removed = apply_and_remove({.remove_volumes = {name}}, {row->file});
     if (removed) {
         space_.forget("volume/" + name);
     }
@@ -187,8 +204,7 @@ Result<std::shared_ptr<Overlay>> DirectoryStore::open_volume_of(VolumeRow row, S
     if (row.options.kind == VolumeKind::cdrom) {
         return open_iso(files_, row.options.iso, {row.size_bytes, row.iso_modified_ns}, row.name);
     }
-    const std::string path = layout_.path(row.file);
-    Result<std::shared_ptr<Overlay>> disk = open_volume(files_, path);
+    Result<std::shared_ptr<Overlay>> disk = open_writable({{DiskKind::volume, row.name}, row.file, row.layer});
     if (!disk) {
         return disk;
     }
@@ -198,7 +214,7 @@ Result<std::shared_ptr<Overlay>> DirectoryStore::open_volume_of(VolumeRow row, S
             return put.error();
         }
     }
-    return std::shared_ptr<Overlay>(std::make_shared<GrowableVolume>(files_, path, std::move(*disk)));
+    return std::shared_ptr<Overlay>(std::make_shared<SwappableDisk>(std::move(*disk)));
 }
 
 } // namespace rootstock::images

@@ -1,20 +1,19 @@
-// GrowableVolume: a volume that may become larger while it is in use. The disk inside is closed, grown in its file and opened again; I/O waits for that
-// moment and never fails because of it. Threads: as BlockDevice; grow_to() blocks.
+// SwappableDisk: a disk in a file that may be exchanged while it is in use: for a larger one (a volume that grows), or for an empty child over it (a
+// snapshot). What is inside is closed, and something else is opened; I/O waits for that moment and never fails because of it.
+// Threads: as BlockDevice; exchange() blocks.
 #pragma once
 
 #include "images/overlay.hpp"
 
 #include <atomic>
-#include <functional>
 #include <mutex>
 #include <shared_mutex>
 
 namespace rootstock::images {
 
-class GrowableVolume final : public Overlay {
+class SwappableDisk final : public Overlay {
   public:
-    /// `disk`: `path`, as open_volume() opened it.
-    GrowableVolume(FileSystem& files, std::string path, std::shared_ptr<Overlay> disk);
+    explicit SwappableDisk(std::shared_ptr<Overlay> disk);
 
     [[nodiscard]] block::Geometry geometry() const override;
     block::TryRead try_read(std::uint64_t offset, std::size_t length, bool mapping_allowed, block::ReadSink& sink) override;
@@ -30,22 +29,20 @@ class GrowableVolume final : public Overlay {
     [[nodiscard]] std::uint64_t allocated_bytes() override;
     void charge_to(std::shared_ptr<SpaceAccount> account) override;
     void settle_account() override;
-    Result<void> grow_to(std::uint64_t size_bytes) override;
+    Result<void> exchange(const Next& next) override;
 
   private:
-    /// The disk, which stays as long as the lock is held. Waits while it grows.
+    /// The disk, which stays as long as the lock is held. Waits while it is exchanged.
     [[nodiscard]] std::shared_lock<std::shared_mutex> hold();
-    /// The same without waiting; a lock that owns nothing: it grows.
+    /// The same without waiting; a lock that owns nothing: it is being exchanged.
     [[nodiscard]] std::shared_lock<std::shared_mutex> try_hold();
 
-    FileSystem& files_;
-    const std::string path_;
     block::Geometry geometry_; // all but the size never changes
     std::atomic<std::uint64_t> size_bytes_;
-    std::atomic<bool> growing_{false};
-    std::mutex gate_;         // held by grow_to(), so that a stream of readers cannot keep it out of mutex_
+    std::atomic<bool> exchanging_{false};
+    std::mutex gate_;         // held by exchange(), so that a stream of readers cannot keep it out of mutex_
     std::shared_mutex mutex_; // disk_, account_
-    std::shared_ptr<Overlay> disk_; // null: it could not be opened again
+    std::shared_ptr<Overlay> disk_; // null: nothing could be opened
     std::shared_ptr<SpaceAccount> account_;
 };
 
