@@ -95,9 +95,7 @@ Response remove(Api& api, const Request& request) {
     }
     api.parts.log.info("api.image.removed", {{"image", name}, {"by", who(request)}});
     api.hub.images_changed();
-    Response response;
-    response.status = 204;
-    return response;
+    return no_content();
 }
 
 } // namespace

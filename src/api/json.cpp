@@ -197,6 +197,12 @@ json::value optional_text(const std::optional<std::string>& text) {
     return text ? json::value(*text) : json::value(nullptr);
 }
 
+http::Response no_content() {
+    http::Response response;
+    response.status = 204;
+    return response;
+}
+
 http::Response json_response(const json::value& value, unsigned status) {
     return http::text_response(status, "application/json", json::serialize(value) + "\n");
 }

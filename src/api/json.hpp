@@ -53,6 +53,7 @@ number_of(const json::object& body, const char* key, std::uint64_t least, std::u
 }
 [[nodiscard]] json::value optional_text(const std::optional<std::string>& text);
 
+[[nodiscard]] http::Response no_content();
 [[nodiscard]] http::Response json_response(const json::value& value, unsigned status = 200);
 
 } // namespace rootstock::api

@@ -10,6 +10,7 @@ namespace rootstock::api {
 inline constexpr std::size_t log_events_max = 1000;
 inline constexpr std::size_t boots_listed_max = 500;
 inline constexpr std::size_t event_streams_max = 64;
+inline constexpr std::size_t chain_files = 8; // longer chains are flattened, where a request does not say another length
 inline constexpr std::size_t imports_at_once_max = 2;
 inline constexpr std::size_t volume_initiators_max = 256;
 /// Of the newest versions, when nobody says how many `image prune` keeps.

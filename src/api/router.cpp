@@ -22,6 +22,7 @@ http::Router make_router(const Parts& parts) {
     add_images(router, api);
     add_versions(router, api);
     add_volumes(router, api);
+    add_snapshots(router, api);
     add_sessions(router, api);
     add_boots(router, api);
     add_events(router, api);

@@ -28,6 +28,7 @@ void add_machines(http::Router& router, const SharedApi& api);
 void add_unknown(http::Router& router, const SharedApi& api);
 void add_images(http::Router& router, const SharedApi& api);
 void add_versions(http::Router& router, const SharedApi& api); // of images
+void add_snapshots(http::Router& router, const SharedApi& api);
 void add_volumes(http::Router& router, const SharedApi& api);
 void add_sessions(http::Router& router, const SharedApi& api);
 void add_boots(http::Router& router, const SharedApi& api);

@@ -18,12 +18,6 @@ using http::Runs;
 constexpr std::uint64_t number_max = std::numeric_limits<std::uint32_t>::max();
 constexpr std::uint64_t time_max = std::numeric_limits<std::int64_t>::max() / 1000000; // what WallTime holds
 
-Response no_content() {
-    Response response;
-    response.status = 204;
-    return response;
-}
-
 /// The keys of a release, and those of the request itself.
 std::vector<std::string> with_release_keys(std::vector<std::string> own) {
     for (const char* key : {"machines", "percent", "at", "watch", "minimum_boots", "minimum_share"}) {

@@ -243,9 +243,7 @@ Response remove(Api& api, const Request& request) {
         return error_answer(refreshed.error());
     }
     api.parts.log.info("api.volume.removed", {{"volume", name}, {"by", who(request)}});
-    Response response;
-    response.status = 204;
-    return response;
+    return no_content();
 }
 
 } // namespace

@@ -346,6 +346,7 @@ Disks::take_over(const fleet::Machine& machine, fleet::BootId boot, OpenDisk& di
     if (ready && machine.mode == fleet::Mode::reset) {
         ready = store_.remove_machine_disk(machine.name);
     }
+    ready = ready ? store_.begin_boot(machine.name) : ready;
     if (!ready) {
         log_.error("boot.disk.failed",
                    {{"machine", machine.name}, {"boot", boot}, {"reason", ready.error().what}});

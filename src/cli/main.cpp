@@ -27,6 +27,7 @@ int main(int argc, char** argv) {
     cli::add_image_commands(app, options, chosen);
     cli::add_machine_commands(app, options, chosen);
     cli::add_volume_commands(app, options, chosen);
+    cli::add_snapshot_commands(app, options, chosen);
     cli::add_status_commands(app, options, chosen);
     cli::add_completion_command(app, chosen);
 

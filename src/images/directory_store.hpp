@@ -1,6 +1,6 @@
 // DirectoryStore: the Store over a data directory, a Catalogue and the formats of this folder. store_images.cpp: images; store_layers.cpp: layers and
 // masters; store_publish.cpp: new versions from machines' disks; store_versions.cpp: who needs versions, and who writes them; store_disks.cpp: machines'
-// disks; store_volumes.cpp: volumes; store_snapshots.cpp: snapshots; store_hold.cpp: disks that
+// disks; store_volumes.cpp: volumes; store_snapshots.cpp: snapshots; store_flatten.cpp: shorter chains; store_hold.cpp: disks that
 // are lent out; store.cpp: opening and closing.
 #pragma once
 
@@ -77,6 +77,7 @@ class DirectoryStore final : public Store {
     Result<VolumeRow> clone_to_volume(const DiskName& disk, const std::string& name, const std::string& volume,
                                       std::vector<std::string> initiators) override;
     Result<void> begin_boot(const std::string& machine) override;
+    Result<std::size_t> flatten(std::size_t most_layers, const ProgressCallback& progress) override;
 
     void refresh_masters() override;
     SpaceLedger& space() override { return space_; }
@@ -114,6 +115,9 @@ class DirectoryStore final : public Store {
     Error unusable_layer(const LayerTree& tree, const std::string& layer, const Error& why);
     Result<void> apply_and_remove(CatalogueChange change, std::vector<std::string> files);
     Result<void> settle(LayerRow layer);
+    Result<void> finish_rewriting(const LayerRow& layer);
+    Result<void> rewrite(const LayerTree& tree, const LayerTree::Shorter& shorter, const ProgressCallback& progress);
+    Result<void> replace_layer(const LayerRow& old, const std::string& below, const MasterIdentity& identity);
 
     Result<std::string> free_file(const DiskName& disk);
     Result<LayerRow> as_layer(const WritableFile& row);
@@ -152,9 +156,10 @@ class DirectoryStore final : public Store {
     SpaceLedger space_;
     SpaceHistory history_;
     TimePoint closed_counted_at_; // review_space() alone
-    std::mutex mutex_; // slots_, masters_
+    std::mutex mutex_; // slots_, masters_, replaced_
     std::map<std::string, std::shared_ptr<Slot>> slots_;          // "machine/NAME", "volume/NAME", "image/NAME"
     std::map<std::string, std::shared_ptr<Master>> masters_;      // by layer
+    std::vector<std::weak_ptr<Master>> replaced_;                 // that somebody may still have open
     std::shared_mutex dependence_; // shared: something comes to depend on a layer; exclusive: layers go. Taken after a slot's mutex
 };
 

@@ -137,6 +137,32 @@ std::vector<LayerRow> LayerTree::unneeded() const {
     return unneeded;
 }
 
+std::optional<LayerTree::Shorter> LayerTree::shorter(std::size_t most_layers) const {
+    std::set<std::string> tops; // of chains that are read as disks
+    std::ranges::for_each(versions, [&](const ImageVersion& row) { tops.insert(row.file); });
+    std::ranges::for_each(overlays, [&](const OverlayRow& row) { tops.insert(row.layer); });
+    std::ranges::for_each(volumes, [&](const VolumeRow& row) { tops.insert(row.layer); });
+    std::set<std::string> named = tops;
+    std::ranges::for_each(snapshots, [&](const SnapshotRow& row) { named.insert(row.layer); });
+    const auto waits = [&](const LayerRow& row) { return !named.contains(row.file) && std::ranges::count(layers, row.file, &LayerRow::parent) == 1; };
+    for (const LayerRow& row : layers) {
+        const LayerRow* below = waits(row) ? nullptr : find(row.parent); // the one above it takes a row that waits with it
+        if (below != nullptr && waits(*below)) {
+            while (below != nullptr && waits(*below)) {
+                below = find(below->parent);
+            }
+            return Shorter{row.file, below == nullptr ? std::string() : below->file};
+        }
+    }
+    for (const LayerRow& row : layers) {
+        const Result<std::vector<LayerRow>> below = tops.contains(row.file) ? chain(row.file) : std::vector<LayerRow>();
+        if (!below || below->size() > most_layers) {
+            return Shorter{row.file, {}};
+        }
+    }
+    return std::nullopt;
+}
+
 std::vector<std::string> LayerTree::files() const {
     std::vector<std::string> files;
     const auto note = [&](const std::string& file) {

@@ -26,6 +26,13 @@ struct LayerTree {
     [[nodiscard]] bool stands_on(const std::string& upper, const std::string& lower) const;
     /// What nobody needs, a child in front of its parent.
     [[nodiscard]] std::vector<LayerRow> unneeded() const;
+    /// What would make a chain shorter: `layer` rewritten to stand on `below` (empty: on nothing). First what only waits to be merged into the one layer
+    /// above; then whole chains of more than `most_layers` under versions and disks. Nothing: all is well.
+    struct Shorter {
+        std::string layer;
+        std::string below;
+    };
+    [[nodiscard]] std::optional<Shorter> shorter(std::size_t most_layers) const;
     /// Every file that has a row.
     [[nodiscard]] std::vector<std::string> files() const;
 

@@ -75,6 +75,11 @@ class VhdxMaster final : public Master {
         return {piece.length, piece.file_offset.has_value()};
     }
 
+    Place place_of(std::uint64_t offset, std::uint64_t length) override {
+        const auto piece = parts_.extents.at(offset, length);
+        return piece.file_offset ? Place{parts_.files[piece.file].get(), *piece.file_offset, piece.length} : Place{nullptr, 0, piece.length};
+    }
+
     void refresh() override {
         for (const std::shared_ptr<LayerFile>& file : parts_.files) {
             if (!file->refresh()) {

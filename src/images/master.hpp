@@ -14,6 +14,13 @@ class Master : public block::BlockDevice {
     /// Of the first file: what a child of this master is made on.
     [[nodiscard]] virtual const MasterIdentity& identity() const = 0;
     [[nodiscard]] virtual const std::string& path() const = 0;
+    /// Where the bytes at `offset` lie: the same file and offset are the same bytes. No file: zeros, or in no file.
+    struct Place {
+        const void* file = nullptr;
+        std::uint64_t file_offset = 0;
+        std::uint64_t length = 0;
+    };
+    [[nodiscard]] virtual Place place_of(std::uint64_t offset, std::uint64_t length) = 0;
     /// Notices chunks that the kernel has evicted, and a file that was changed or truncated behind our back (every read then says `gone`).
     /// Blocks for milliseconds: call it off the shards, about once a second.
     virtual void refresh() = 0;

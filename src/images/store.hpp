@@ -119,6 +119,10 @@ class Store {
     /// A new boot is about to open the machine's disk, which nobody uses: what was put off until then is done.
     virtual Result<void> begin_boot(const std::string& machine) = 0;
 
+    /// Shortens chains while everybody goes on: layers that nobody names any more are merged into the one above, and a version or a disk on more than
+    /// `most_layers` files gets one that stands alone. Takes as long as the copying; the number of files written. Cancelled it leaves what is done.
+    virtual Result<std::size_t> flatten(std::size_t most_layers, const ProgressCallback& progress) = 0;
+
     /// Calls Master::refresh() of every open master. Blocks: off the shards, about once a second.
     virtual void refresh_masters() = 0;
 

@@ -55,6 +55,12 @@ void DirectoryStore::refresh_masters() {
         for (const auto& [layer, master] : masters_) {
             masters.push_back(master);
         }
+        std::erase_if(replaced_, [](const auto& master) { return master.expired(); });
+        for (const std::weak_ptr<Master>& replaced : replaced_) {
+            if (auto master = replaced.lock()) {
+                masters.push_back(std::move(master));
+            }
+        }
     }
     for (const std::shared_ptr<Master>& master : masters) {
         master->refresh();
@@ -123,10 +129,33 @@ Result<void> DirectoryStore::settle(LayerRow layer) {
     return catalogue_.apply({.put_layers = {layer}});
 }
 
+/// Whether the row was changed before the crash is told by the size in it.
+Result<void> DirectoryStore::finish_rewriting(const LayerRow& layer) {
+    const std::string path = layout_.path(layer.file + std::string(rewritten_suffix));
+    if (!files_.exists(path)) {
+        return {};
+    }
+    const Result<std::unique_ptr<File>> file = files_.open(path, OpenMode::read_only);
+    if (!file) {
+        return file.error();
+    }
+    const Result<std::uint64_t> size = (*file)->size();
+    if (!size || *size != layer.identity.file_size) {
+        return size ? Result<void>() : Result<void>(size.error()); // a leftover: goes with the others
+    }
+    log_.info("images.store.completed", {{"file", layer.file}});
+    return layout_.put_rewritten(layer.file);
+}
+
 Result<void> DirectoryStore::recover() {
     const Result<LayerTree> tree = LayerTree::read(catalogue_);
     if (!tree) {
         return tree.error();
+    }
+    for (const LayerRow& row : tree->layers) {
+        if (Result<void> finished = finish_rewriting(row); !finished) {
+            return finished;
+        }
     }
     const std::vector<std::string> files = tree->files();
     if (Result<void> recovered = layout_.recover({files.begin(), files.end()}, log_); !recovered) {

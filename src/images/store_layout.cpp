@@ -166,7 +166,7 @@ Result<void> StoreLayout::remove_strays(const std::string& directory, const std:
 }
 
 Result<void> StoreLayout::recover_file(const std::string& file, const std::set<std::string>& known, Log& log) {
-    if (file.ends_with(temporary_suffix)) {
+    if (file.ends_with(temporary_suffix) || file.ends_with(rewritten_suffix)) {
         log.info("images.store.rolled_back", {{"file", file}});
         return files_.remove(path(file));
     }

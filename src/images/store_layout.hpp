@@ -7,6 +7,7 @@
 //   DATA/volumes/NAME.vhdx (.live)         volumes
 //   DATA/stdin.*.tmp                       what is imported from standard input, while it is
 //
+// A layer that is written anew: made whole and durable as FILE.rewritten, its row changed, renamed to FILE. The size in the row decides at the next opening.
 // To come: made whole and durable as FILE.new, row, renamed to FILE. To go: renamed to FILE.removed, row, deleted. Whether the row is there decides
 // at the next opening what becomes of a FILE.new or FILE.removed. A FILE without a row is never deleted: the catalogue may be the one at fault.
 #pragma once
@@ -22,6 +23,7 @@ namespace rootstock::images {
 
 inline constexpr std::string_view new_suffix = ".new";
 inline constexpr std::string_view removed_suffix = ".removed";
+inline constexpr std::string_view rewritten_suffix = ".rewritten";
 inline constexpr std::string_view version_directory = "images/";
 /// Of what an import keeps in the data directory while it runs: standard input, a file that is fetched.
 inline constexpr std::array<std::string_view, 2> spool_prefixes = {"stdin.", "download."};
@@ -52,6 +54,8 @@ class StoreLayout {
     /// FILE becomes FILE.removed; its row goes next, then remove_retired().
     [[nodiscard]] Result<void> retire(const std::string& file);
     [[nodiscard]] Result<void> bring_back(const std::string& file);
+    /// FILE.rewritten takes the place of FILE, whose row says so.
+    [[nodiscard]] Result<void> put_rewritten(const std::string& file) { return move(file + std::string(rewritten_suffix), file); }
     /// From one directory into another.
     [[nodiscard]] Result<void> move_across(const std::string& from, const std::string& to);
     [[nodiscard]] Result<void> remove_retired(const std::string& file);

@@ -99,6 +99,13 @@ Result<void> VhdxHeaderWriter::begin_all(const Guid& log_guid) {
     return put(next);
 }
 
+Result<void> VhdxHeaderWriter::set_data_write_guid(const Guid& guid) {
+    VhdxHeader next = current_.header;
+    next.file_write_guid = Guid::random(random_);
+    next.data_write_guid = guid;
+    return put(next);
+}
+
 Result<void> VhdxHeaderWriter::end_changes() {
     VhdxHeader next = current_.header;
     next.log_guid = {};

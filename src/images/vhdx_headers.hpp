@@ -46,6 +46,8 @@ class VhdxHeaderWriter {
     Result<void> begin_data_changes();
     /// Both at once, for a writer whose first change is data: four header writes less.
     Result<void> begin_all(const Guid& log_guid);
+    /// Of a file whose log is empty and that nobody has open: its disk is the one that is known by this DataWriteGuid.
+    Result<void> set_data_write_guid(const Guid& guid);
     /// Clean close: everything is in place and synced, the log is not needed any more.
     Result<void> end_changes();
 

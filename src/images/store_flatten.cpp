@@ -1,0 +1,84 @@
+// DirectoryStore: chains are kept short. Layers that nobody names are merged into the one above; long chains become files that stand alone.
+#include "images/directory_store.hpp"
+
+#include "images/layer_rewrite.hpp"
+
+#include <algorithm>
+
+namespace rootstock::images {
+
+namespace {
+
+std::string rewritten_file(const std::string& file) { return file + std::string(rewritten_suffix); }
+
+} // namespace
+
+Result<std::size_t> DirectoryStore::flatten(std::size_t most_layers, const ProgressCallback& progress) {
+    const std::shared_ptr<Slot> mine = slot("flatten/");
+    const std::lock_guard one_at_a_time(mine->mutex);
+    std::size_t rewritten = 0;
+    for (;;) {
+        const Result<LayerTree> tree = LayerTree::read(catalogue_);
+        if (!tree) {
+            return tree.error();
+        }
+        const std::optional<LayerTree::Shorter> next = tree->shorter(most_layers);
+        if (!next) {
+            return rewritten;
+        }
+        if (const Result<void> done = rewrite(*tree, *next, progress); !done) {
+            return done.error();
+        }
+        ++rewritten;
+    }
+}
+
+/// The file is written while everybody goes on; then its row and its name change. Who has the old one open keeps it.
+Result<void> DirectoryStore::rewrite(const LayerTree& tree, const LayerTree::Shorter& shorter, const ProgressCallback& progress) {
+    const Result<std::vector<LayerRow>> chain = tree.chain(shorter.layer);
+    if (!chain) {
+        return chain.error();
+    }
+    const auto below = std::ranges::find(*chain, shorter.below, &LayerRow::file);
+    LayerRewrite work;
+    work.merged = places_of({chain->begin(), below});
+    work.below = places_of({below, chain->end()});
+    work.target = layout_.path(rewritten_file(shorter.layer));
+    if (Result<void> cleared = remove_disk(files_, work.target); !cleared) {
+        return cleared;
+    }
+    const Result<MasterIdentity> identity = rewrite_layers(open_files_, work, progress);
+    if (!identity) {
+        return identity.error();
+    }
+    if (Result<void> replaced = replace_layer(chain->front(), shorter.below, *identity); !replaced) {
+        return replaced;
+    }
+    log_.info("images.layer.rewritten", {{"file", shorter.layer}, {"merged", work.merged.size()}, {"below", shorter.below}});
+    return apply_and_remove({}, {});
+}
+
+Result<void> DirectoryStore::replace_layer(const LayerRow& old, const std::string& below, const MasterIdentity& identity) {
+    const std::unique_lock nobody_new(dependence_);
+    const Result<LayerTree> tree = LayerTree::read(catalogue_);
+    const LayerRow* row = tree ? tree->find(old.file) : nullptr;
+    if (row == nullptr || *row != old || (!below.empty() && tree->find(below) == nullptr)) {
+        const Result<void> removed = files_.remove(layout_.path(rewritten_file(old.file)));
+        return tree ? removed : Result<void>(tree.error()); // it went, or changed, meanwhile: there may be something else to do now
+    }
+    LayerRow next = old;
+    next.parent = below;
+    next.identity = identity;
+    if (Result<void> put = catalogue_.apply({.put_layers = {next}}); !put) {
+        const Result<void> removed = files_.remove(layout_.path(rewritten_file(old.file))); // if even that fails, the next start does it
+        return put;
+    }
+    const std::lock_guard lock(mutex_);
+    for (auto& [layer, master] : masters_) { // openings from now on read the new file; those who have the old one are looked after as before
+        replaced_.push_back(std::move(master));
+    }
+    masters_.clear();
+    return layout_.put_rewritten(old.file);
+}
+
+} // namespace rootstock::images
