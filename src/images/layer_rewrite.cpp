@@ -103,7 +103,8 @@ Result<void> flatten(FileSystem& files, const LayerRewrite& rewrite, const Progr
     return done ? (*file)->sync_data() : done;
 }
 
-/// Makes the new file known by the old one's DataWriteGuid, and by another size.
+/// Makes the new file known by the old one's DataWriteGuid, and by another size. The GUID last: a file that has it is whole, and cannot be taken for the
+/// old one.
 Result<MasterIdentity> take_identity(FileSystem& files, const std::string& path, const MasterIdentity& old) {
     const auto file = files.open(path, OpenMode::read_write);
     if (!file) {
@@ -115,12 +116,13 @@ Result<MasterIdentity> take_identity(FileSystem& files, const std::string& path,
         return image.error();
     }
     MasterIdentity identity{old.data_write_guid, image->metadata.virtual_disk_size, image->file_size};
-    Result<void> done = VhdxHeaderWriter(**file, image->current, random).set_data_write_guid(old.data_write_guid);
-    if (done && identity.file_size == old.file_size) {
+    Result<void> done;
+    if (identity.file_size == old.file_size) {
         identity.file_size += vhdx::mib;
         done = (*file)->resize(identity.file_size);
     }
     done = done ? (*file)->sync_data() : done;
+    done = done ? VhdxHeaderWriter(**file, image->current, random).set_data_write_guid(old.data_write_guid) : done;
     return done ? Result<MasterIdentity>(identity) : Result<MasterIdentity>(done.error());
 }
 

@@ -129,19 +129,14 @@ Result<void> DirectoryStore::settle(LayerRow layer) {
     return catalogue_.apply({.put_layers = {layer}});
 }
 
-/// Whether the row was changed before the crash is told by the size in it.
+/// The row was changed before the crash when the new file is what it speaks of.
 Result<void> DirectoryStore::finish_rewriting(const LayerRow& layer) {
     const std::string path = layout_.path(layer.file + std::string(rewritten_suffix));
     if (!files_.exists(path)) {
         return {};
     }
-    const Result<std::unique_ptr<File>> file = files_.open(path, OpenMode::read_only);
-    if (!file) {
-        return file.error();
-    }
-    const Result<std::uint64_t> size = (*file)->size();
-    if (!size || *size != layer.identity.file_size) {
-        return size ? Result<void>() : Result<void>(size.error()); // a leftover: goes with the others
+    if (!LayerFile::open(files_, {path, layer.identity})) {
+        return {}; // a leftover: goes with the others
     }
     log_.info("images.store.completed", {{"file", layer.file}});
     return layout_.put_rewritten(layer.file);

@@ -7,7 +7,7 @@
 //   DATA/volumes/NAME.vhdx (.live)         volumes
 //   DATA/stdin.*.tmp                       what is imported from standard input, while it is
 //
-// A layer that is written anew: made whole and durable as FILE.rewritten, its row changed, renamed to FILE. The size in the row decides at the next opening.
+// A layer that is written anew: made whole and durable as FILE.rewritten, its row changed, renamed to FILE. Whether the row speaks of it decides at the next opening.
 // To come: made whole and durable as FILE.new, row, renamed to FILE. To go: renamed to FILE.removed, row, deleted. Whether the row is there decides
 // at the next opening what becomes of a FILE.new or FILE.removed. A FILE without a row is never deleted: the catalogue may be the one at fault.
 #pragma once
