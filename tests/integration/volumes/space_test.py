@@ -12,8 +12,8 @@ import sys
 import time
 import urllib.request
 
-import volumes_test
-from volumes_test import CHECK_CONDITION, GOOD, IQN, Server, Session, run, server, volume
+import volumes_rig
+from volumes_rig import CHECK_CONDITION, GOOD, IQN, Server, Session, run, server, volume
 
 MIB = 1024 * 1024
 NO_SPACE = "No space left on device"
@@ -117,7 +117,7 @@ class OnSmallDisk(Server):
     def start(self):
         data = self.folder / "data"
         data.mkdir(exist_ok=True)
-        started = ["unshare", "--mount", "sh", "-c", f'mount -t tmpfs -o size=48m none "{data}" && exec "$0" serve --config "{self.config}"', volumes_test.PROGRAM]
+        started = ["unshare", "--mount", "sh", "-c", f'mount -t tmpfs -o size=48m none "{data}" && exec "$0" serve --config "{self.config}"', volumes_rig.PROGRAM]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(started, stdout=log, stderr=log)
         self.await_words(" server.started ")
