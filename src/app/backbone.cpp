@@ -223,6 +223,16 @@ Result<api::Plan, api::PlanFailure> Backbone::plan(bool reload, bool apply) {
     return plan_for_file(*wanted, apply);
 }
 
+std::vector<std::string> Backbone::target_names() const {
+    std::vector<std::string> names = disks_->volume_targets();
+    const auto view = registry_->view();
+    for (const fleet::Machine& machine : view->machines()) {
+        names.push_back(settings_.names.machine_target(machine.name));
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
 void Backbone::do_chores() {
     disks_->close_idle();
     versions_->tick();

@@ -46,6 +46,9 @@ class Backbone {
     /// or names an image that is not there; nothing is changed then.
     [[nodiscard]] Result<api::Plan, api::PlanFailure> plan(bool reload, bool apply);
 
+    /// The names of all targets, sorted. Any thread.
+    [[nodiscard]] std::vector<std::string> target_names() const;
+
     /// Chores of every second: idle disks, evicted chunks of masters.
     void do_chores();
     /// Closes all disks cleanly; after the last session.

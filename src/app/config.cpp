@@ -23,6 +23,7 @@ constexpr std::chrono::seconds lease_max = 24h * 365;
 constexpr std::uint64_t volume_min_bytes = std::uint64_t{1} << 20U;
 constexpr std::uint64_t volume_max_bytes = std::uint64_t{64} << 40U; // [MS-VHDX] 2.6.2.4
 constexpr std::size_t portals_max = 64;
+constexpr std::uint16_t isns_port = 3205; // RFC 4171 section 2.9
 constexpr std::size_t iqn_prefix_max = 120; // leaves room for a machine's name within the 223 bytes of RFC 7143 section 4.2.7.1
 
 /// One of `words`, by its position.
@@ -217,6 +218,12 @@ void read_iscsi(TableReader iscsi, Config& config) {
                             .value_or(config.iqn_prefix);
     read_chap_pair(iscsi, "[iscsi]", "discovery_", config.discovery_chap, config.discovery_mutual_chap);
     iscsi.finish();
+}
+
+void read_isns(TableReader isns, Config& config) {
+    config.isns_server = isns.parsed({"server", "the address of an iSNS server, with a port or without", "\"10.20.0.5:3205\""},
+                                     [](const std::string& text) { return IpEndpoint::parse(text, isns_port); });
+    isns.finish();
 }
 
 /// A time of at least a second.
@@ -465,6 +472,7 @@ Result<Config, std::vector<std::string>> parse_config(std::string_view text, con
     read_dhcp(section_reader(file, "dhcp"), config);
     read_http(section_reader(file, "http"), config);
     read_iscsi(section_reader(file, "iscsi"), config);
+    read_isns(section_reader(file, "isns"), config);
     read_limits(section_reader(file, "limits"), config);
     read_boot(section_reader(file, "boot"), config);
     read_quotas(section_reader(file, "quota"), config);

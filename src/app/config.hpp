@@ -69,6 +69,7 @@ struct Config {
     int portals_line = 0;
     images::ChapIdentity discovery_chap;         // [iscsi] discovery_chap and discovery_mutual_chap
     images::ChapIdentity discovery_mutual_chap;
+    std::optional<IpEndpoint> isns_server;       // [isns] server; none: no iSNS
     iscsi::Limits iscsi_limits;                  // [limits] iscsi_*
     std::optional<std::uint64_t> volatile_bytes; // [limits] volatile_memory; default: a quarter of the host's memory
     std::uint64_t machine_quota = 0;             // [quota] machine: of each that has none of its own; 0: none

@@ -81,6 +81,18 @@ Result<iscsi::ServiceConfig> iscsi_config(const Config& config, const Placement&
     return iscsi;
 }
 
+isns::Identity isns_identity(const Config& config, const Placement& placement, const iscsi::ServiceConfig& iscsi) {
+    const std::string own = placement.address.text();
+    isns::Identity identity{config.server.name + "." + own, {}};
+    for (const iscsi::ServiceConfig::Portal& portal : iscsi.portals) {
+        const auto address = IpAddress::parse(portal.address == "0.0.0.0" ? own : portal.address);
+        if (address && *address != IpAddress{.is_v6 = true, .bytes = {}}) {
+            identity.portals.push_back({*address, portal.port, portal.group_tag});
+        }
+    }
+    return identity;
+}
+
 Result<dhcp::DhcpConfig> dhcp_config(const Config& config, const Placement& placement) {
     const Ipv4Network& network = placement.network;
     if (const auto problems = check_network(config, network); !problems.empty()) {

@@ -4,6 +4,7 @@
 #include "app/config.hpp"
 #include "dhcp/config.hpp"
 #include "iscsi/service.hpp"
+#include "isns/registrant.hpp"
 #include "net/interfaces.hpp"
 
 namespace rootstock::app {
@@ -22,6 +23,10 @@ struct Placement {
 
 /// Where iSCSI listens; each portal is a group of its own, numbered by its place in the file. Refused: PCs that boot would not find their disk there.
 [[nodiscard]] Result<iscsi::ServiceConfig> iscsi_config(const Config& config, const Placement& placement);
+
+/// Who we are for an iSNS server: [server] name and the address that PCs are told, which no other server has, and the portals of `iscsi`. A portal on
+/// all addresses of a version is registered as that one address, or not at all when it has another version.
+[[nodiscard]] isns::Identity isns_identity(const Config& config, const Placement& placement, const iscsi::ServiceConfig& iscsi);
 
 /// [dhcp] with its defaults: the range is the upper half of the network, without our own address and the broadcast address.
 [[nodiscard]] Result<dhcp::DhcpConfig> dhcp_config(const Config& config, const Placement& placement);

@@ -8,6 +8,7 @@
 #include "dhcp/service.hpp"
 #include "http/service.hpp"
 #include "iscsi/service.hpp"
+#include "isns/service.hpp"
 #include "ndp/service.hpp"
 #include "net/capabilities.hpp"
 #include "net/offload.hpp"
@@ -33,6 +34,7 @@ struct Network {
     tftp::Service tftp;
     std::unique_ptr<dhcp::Service> dhcp; // mode "server" only
     std::unique_ptr<ndp::Service> ndp;
+    std::unique_ptr<isns::Service> isns = nullptr; // with an iSNS server only
 };
 
 /// What no later message could say better: the modes that are not there, and the capabilities that are missing.
@@ -65,6 +67,7 @@ struct Server::Parts {
     Result<void> start_loading();
     Result<void> start_serving();
     Result<void> compare_with_file(bool apply);
+    void do_chores();
     void stop();
 
     std::unique_ptr<NullLog> quiet; // offline: nobody reads a log
@@ -83,6 +86,7 @@ struct Server::Parts {
 void Server::Parts::make_network(const std::optional<dhcp::DhcpConfig>& dhcp, iscsi::ServiceConfig iscsi) {
     Backbone& b = *backbone;
     Log& log = b.log();
+    const isns::Identity identity = isns_identity(b.config(), placement, iscsi);
     network.reset(new Network{{b.settings(), b.registry(), b.loaders(), b.clients(), log},
                               {runtime, offload, log, b.clock(), b.random(), std::move(iscsi), b.disks()},
                               {runtime, log, b.clock(), {*Ipv4::parse(placement.bind_address), tftp_port}, b.loaders()},
@@ -91,6 +95,9 @@ void Server::Parts::make_network(const std::optional<dhcp::DhcpConfig>& dhcp, is
     if (dhcp) {
         network->dhcp = std::make_unique<dhcp::Service>(runtime, offload, log, b.clock(), *dhcp, network->policy, b.leases());
         network->ndp = std::make_unique<ndp::Service>(runtime, log, dhcp->interface);
+    }
+    if (const auto& server = b.config().isns_server) {
+        network->isns = std::make_unique<isns::Service>(runtime, log, b.clock(), *server, identity);
     }
 }
 
@@ -124,7 +131,17 @@ Result<void> Server::Parts::start_serving() {
     if (auto started = http->start(); !started) {
         return started;
     }
+    if (network->isns) {
+        network->isns->start();
+    }
     return network->dhcp ? network->dhcp->start() : Result<void>();
+}
+
+void Server::Parts::do_chores() {
+    backbone->do_chores();
+    if (network->isns) {
+        network->isns->publish(backbone->target_names());
+    }
 }
 
 /// `apply` false: only whether it could be done.
@@ -151,6 +168,9 @@ void Server::Parts::stop() {
     }
     housekeeper.reset();
     if (network) {
+        if (network->isns) {
+            network->isns->stop();
+        }
         if (network->dhcp) {
             network->dhcp->stop();
             network->ndp->stop();
@@ -252,7 +272,7 @@ Result<void> Server::start() {
     if (auto started = parts_->start_serving(); !started) {
         return started;
     }
-    parts_->housekeeper = std::make_unique<Housekeeper>(chores_period, [backbone = parts_->backbone.get()] { backbone->do_chores(); });
+    parts_->housekeeper = std::make_unique<Housekeeper>(chores_period, [parts = parts_.get()] { parts->do_chores(); });
     parts_->backbone->log().info("server.started", {{"version", version()}, {"page", url()}, {"data", parts_->backbone->config().server.data}});
     return {};
 }

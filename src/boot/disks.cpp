@@ -227,6 +227,14 @@ std::vector<iscsi::DiscoveredTarget> Disks::discover(const iscsi::LoginRequest& 
     return targets;
 }
 
+std::vector<std::string> Disks::volume_targets() const {
+    std::vector<std::string> names;
+    for (const images::VolumeRow& volume : *volumes_.get()) {
+        names.push_back(names_.volume_target(volume.name));
+    }
+    return names;
+}
+
 // --- what they get
 
 Result<iscsi::Target, LoginStatus> Disks::open(const iscsi::LoginRequest& request,

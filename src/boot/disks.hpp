@@ -63,6 +63,8 @@ class Disks final : public iscsi::TargetProvider {
     open(const iscsi::LoginRequest& request, std::string_view chap_user) override;
     [[nodiscard]] std::vector<iscsi::DiscoveredTarget>
     discover(const iscsi::LoginRequest& request) override;
+    /// The target names of all volumes. Any thread; does not block.
+    [[nodiscard]] std::vector<std::string> volume_targets() const;
 
     /// Reads the volumes again: at the start and after each change of them. Ends sessions that are
     /// no longer allowed, or whose volume can be written now and could not before, or the other way
