@@ -171,7 +171,7 @@ void Registrant::succeed(TimePoint now) {
     if (targets_ != registered_) {
         due_ = now; // they changed meanwhile
     } else if (!registered_.empty()) {
-        due_ = now + std::max(period_, period_min) / 2;
+        due_ = now + std::clamp(period_, period_min, period_wanted) / 2; // a longer one would leave a server that lost its memory without us
     }
 }
 
