@@ -255,7 +255,7 @@ class Planner {
     Plan plan_;
 };
 
-std::string text_of(const std::optional<Ipv4>& address) { return address ? address->text() : "none"; }
+template <class Address> std::string text_of(const std::optional<Address>& address) { return address ? address->text() : "none"; }
 
 std::string text_of(const std::optional<std::pair<Ipv4, Ipv4>>& range) {
     return range ? range->first.text() + " - " + range->second.text() : "default";
@@ -330,6 +330,7 @@ std::vector<std::string> restart_notes(const Config& running, const Config& file
     if (running.discovery_chap != file.discovery_chap || running.discovery_mutual_chap != file.discovery_mutual_chap) {
         notes.emplace_back("[iscsi] discovery_chap or discovery_mutual_chap has changed: that takes a restart");
     }
+    compare("[isns] server", text_of(running.isns_server), text_of(file.isns_server));
     const iscsi::Limits& was = running.iscsi_limits;
     const iscsi::Limits& is = file.iscsi_limits;
     compare("[limits] iscsi_connections", std::to_string(was.connections), std::to_string(is.connections));

@@ -158,6 +158,7 @@ TEST_CASE("Each mistake is told with its place, what was expected and an example
         {"[[volume]]\nname = \"v\"\niso = \"/srv/a.iso\"\nsize = \"1G\"", "r.toml:5:8: ", {"size: a volume with iso is a CD-ROM"}},
         {"[[volume]]\nname = \"v\"\nsize = \"1G\"\nmoved_to = \"nowhere\"", "r.toml:5:12: ", {"moved_to = \"10.20.0.2:3260\"", "found \"nowhere\""}},
         {"[iscsi]\nportals = [\"10.20.0.1:3260\", \"fd00::1\"]", "r.toml:3:30: ", {"[fd00::1]:3260", "found \"fd00::1\""}},
+        {"[isns]\nserver = \"somewhere\"", "r.toml:3:10: ", {"the address of an iSNS server", "found \"somewhere\""}},
         {"[iscsi]\nportals = \"10.20.0.1:0\"", "r.toml:3:11: ", {"addresses of this host"}},
         {"[iscsi]\nportals = []", "r.toml:3:11: ", {"1 to 64", "found 0"}},
         {"[iscsi]\nportals = [\"10.20.0.1\", \"10.20.0.1:3260\"]", "r.toml:3:11: ", {"10.20.0.1 with port 3260 is there twice"}},
@@ -202,6 +203,13 @@ TEST_CASE("Kinds of volumes", "[app][config]") {
     REQUIRE(config);
     CHECK(config->volumes[0].options == images::VolumeOptions());
     CHECK(config->volumes[1].options == images::VolumeOptions{{}, {}, true, images::VolumeKind::memory_only, 4096});
+}
+
+TEST_CASE("An iSNS server has the registered port unless another one is named", "[app][config]") {
+    const auto server = [](const std::string& text) { return parse_config(without_dhcp("[isns]\nserver = \"" + text + "\"\n"), "r.toml")->isns_server; };
+    CHECK(server("10.20.0.5")->text() == "10.20.0.5:3205");
+    CHECK(server("[fd00::5]:3206")->text() == "[fd00::5]:3206");
+    CHECK_FALSE(parse_config(without_dhcp(""), "r.toml")->isns_server);
 }
 
 TEST_CASE("Portals of both versions, with a port and without", "[app][config]") {

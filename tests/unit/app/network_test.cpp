@@ -126,3 +126,12 @@ TEST_CASE("dhcp_config: a range outside of the interface's network is refused, n
     REQUIRE_FALSE(dhcp);
     CHECK(dhcp.error().what.find("rootstock.toml") == 0);
 }
+
+TEST_CASE("isns_identity: no two servers are the same, and portals are addresses that lead here", "[app][network][isns]") {
+    const Placement placement{"0.0.0.0", *Ipv4::parse("10.20.0.1"), {*Ipv4::parse("10.20.0.1"), 22}};
+    iscsi::ServiceConfig iscsi;
+    iscsi.portals = {{"0.0.0.0", 3260, 1}, {"::", 3260, 2}, {"fd00::1", 3261, 3}};
+    const isns::Identity identity = isns_identity(Config{}, placement, iscsi);
+    CHECK(identity.entity == "rootstock.10.20.0.1");
+    CHECK(identity.portals == std::vector<isns::Portal>{{*IpAddress::parse("10.20.0.1"), 3260, 1}, {*IpAddress::parse("fd00::1"), 3261, 3}});
+}

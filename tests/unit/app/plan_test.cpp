@@ -292,7 +292,9 @@ TEST_CASE("What a running server cannot take over is named", "[app][plan]") {
     file.http_port = 8081;
     file.dhcp.router = Ipv4::parse("10.0.0.1");
     file.iscsi_limits.connections = 10;
+    file.isns_server = IpEndpoint::parse("10.0.0.5", 3205);
     CHECK(restart_notes(running, file) == std::vector<std::string>{"[dhcp] router none -> 10.0.0.1 takes a restart", "[http] port 8080 -> 8081 takes a restart",
+                                                                   "[isns] server none -> 10.0.0.5:3205 takes a restart",
                                                                    "[limits] iscsi_connections 8192 -> 10 takes a restart"});
     file.discovery_chap = {"seeker", "twelve bytes"};
     CHECK_THAT(restart_notes(running, file).at(2), Contains("[iscsi] discovery_chap") && !Contains("twelve"));
