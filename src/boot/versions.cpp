@@ -251,8 +251,7 @@ Result<Versions::Source> Versions::hold(const std::string& machine) {
     }
     if (!*disk) {
         return make_error(std::errc::operation_not_permitted,
-                          "machine " + machine + " has no disk yet; start it, change what is to be changed, "
-                                                 "and shut it down first");
+                          "machine " + machine + " has no disk of its own yet; start it, and shut it down again, first");
     }
     auto base = find_version((*disk)->image, (*disk)->version);
     if (!base) {

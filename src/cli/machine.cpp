@@ -76,7 +76,8 @@ void show_machine(const json::value& machine) {
     if (boot == nullptr || boot->is_null()) {
         return;
     }
-    print("\nLast boot, " + time_of(*boot, "started") + ": " + text_of(*boot, "outcome") +
+    const std::string version = text_of(*boot, "version") == "-" ? "" : ", version " + text_of(*boot, "version") + " of " + text_of(*boot, "image");
+    print("\nLast boot, " + time_of(*boot, "started") + version + ": " + text_of(*boot, "outcome") +
           (text_of(*boot, "reason") == "-" ? "" : " (" + text_of(*boot, "reason") + ")") + "\n");
     Table stages({"  STAGE", "AFTER", "DETAIL"});
     for (const json::value& stage : list_of(*boot, "stages")) {

@@ -1,5 +1,6 @@
 #include "images/partition_table.hpp"
 
+#include "core/crc32.hpp"
 #include "core/unicode.hpp"
 #include "core/wire_int.hpp"
 
@@ -90,18 +91,6 @@ constexpr std::array gpt_types = {
     GptType{"e6d6d379-f507-44c2-a23c-238f2a3df928", "Linux LVM"},
     GptType{"a19d880f-05fc-4d3b-a006-743f0f84911e", "Linux RAID"},
 };
-
-/// CRC32 of UEFI 5.3.2, the one of Ethernet; a table has 16 KiB of it, so bit by bit will do.
-std::uint32_t crc32(Bytes bytes) {
-    std::uint32_t crc = ~0U;
-    for (const std::uint8_t byte : bytes) {
-        crc ^= byte;
-        for (int bit = 0; bit < 8; ++bit) {
-            crc = (crc >> 1U) ^ ((crc & 1U) != 0 ? 0xedb88320U : 0U);
-        }
-    }
-    return ~crc;
-}
 
 std::string mbr_type_name(std::uint8_t type) {
     const auto at = std::find_if(mbr_types.begin(), mbr_types.end(), [type](const MbrType& known) { return known.type == type; });

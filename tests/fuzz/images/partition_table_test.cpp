@@ -1,6 +1,7 @@
 // A partition table is what a guest wrote: whatever it holds, reading it ends, and what it names lies on the disk.
 #include "images/partition_table.hpp"
 
+#include "core/crc32.hpp"
 #include "core/wire_int.hpp"
 #include "support/catch.hpp"
 #include "support/fuzz.hpp"
@@ -31,17 +32,6 @@ ByteVector mbr_disk(std::uint8_t first_type) {
     record(8, 1, 0x0f, 8, 8);
     record(16, 0, 0x83, 1, 2);
     return disk;
-}
-
-std::uint32_t crc32(Bytes bytes) {
-    std::uint32_t crc = ~0U;
-    for (const std::uint8_t byte : bytes) {
-        crc ^= byte;
-        for (int bit = 0; bit < 8; ++bit) {
-            crc = (crc >> 1U) ^ ((crc & 1U) != 0 ? 0xedb88320U : 0U);
-        }
-    }
-    return ~crc;
 }
 
 std::uint32_t number_at(Bytes disk, std::size_t offset) { return from_bytes<le32>(disk.subspan(offset)); }

@@ -120,7 +120,7 @@ TEST_CASE("A machine that runs is neither taken for an update nor published, and
     CHECK(world.machine().mode == Mode::persistent);
     world.begin_update();
     CHECK_THAT(error_of(world.versions->begin_update("debian12", "lab1-08", false, "test")), Contains("lab1-07 writes the next version"));
-    CHECK_THAT(error_of(world.versions->publish("debian12", {}, "test", {})), Contains("has no disk yet"));
+    CHECK_THAT(error_of(world.versions->publish("debian12", {}, "test", {})), Contains("no disk of its own yet"));
     world.boot([&](LiveSession& session) {
         session.write_first('N');
         CHECK_THAT(error_of(world.versions->publish("debian12", {}, "test", {})), Contains("in use; switch it off"));

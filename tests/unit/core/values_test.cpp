@@ -1,4 +1,5 @@
 // Value types: MAC, IPv4, GUID, text and sizes.
+#include "core/crc32.hpp"
 #include "core/guid.hpp"
 #include "core/ipv4.hpp"
 #include "core/log.hpp"
@@ -125,4 +126,9 @@ TEST_CASE("Log fields: what a peer wrote cannot break the line", "[core][log]") 
 
 TEST_CASE("Log times are ISO 8601 in UTC with milliseconds", "[core][log]") {
     CHECK(format_time(wall_from_unix_ms(1234567890123)) == "2009-02-13T23:31:30.123Z");
+}
+
+TEST_CASE("CRC32 of the check value that everybody gives", "[core]") {
+    constexpr std::string_view digits = "123456789";
+    CHECK(crc32(as_bytes(digits)) == 0xcbf43926U);
 }
