@@ -63,7 +63,7 @@ Disks make_disks(images::FileSystem& files, const std::string& folder, std::uint
     const std::string master_path = folder + "/master.vhdx";
     const std::string overlay_path = folder + "/overlay.vhdx";
     write_source(files, raw, size, random);
-    const images::MasterIdentity identity = value_or_fail(images::import_image(files, raw, master_path, [](const auto&) { return true; }));
+    const images::MasterIdentity identity = value_or_fail(images::import_image(files, raw, master_path, [](const auto&) { return true; })).identity;
     succeed(files.remove(raw));
     Disks disks;
     disks.master = value_or_fail(images::open_master(files, master_path, identity));

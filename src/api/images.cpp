@@ -2,6 +2,8 @@
 #include "api/errors.hpp"
 #include "api/routes.hpp"
 
+#include <boost/json/serialize.hpp>
+
 #include <algorithm>
 
 namespace rootstock::api {
@@ -34,6 +36,20 @@ bool is_sha256(std::string_view text) {
     return text.size() == 64 && text.find_first_not_of("0123456789abcdefABCDEF") == text.npos;
 }
 
+/// 0: the current one.
+Result<std::uint32_t> version_of(const json::object& body) {
+    const json::value* given = body.if_contains("version");
+    if (given == nullptr || given->is_null()) {
+        return 0U;
+    }
+    boost::system::error_code wrong;
+    const auto number = given->to_number<std::uint32_t>(wrong);
+    if (wrong || number == 0) {
+        return make_error(std::errc::invalid_argument, "\"version\" must be a number from 1 on; example: 2");
+    }
+    return number;
+}
+
 Response import(Api& api, const Request& request) {
     const auto body = read_body(request, {"name", "source", "sha256", "ca"});
     if (!body) {
@@ -64,6 +80,38 @@ Response import(Api& api, const Request& request) {
     }
     Response response = http::text_response(200, "application/x-ndjson", {});
     response.stream = std::move(*stream);
+    return response;
+}
+
+Response verify(const SharedApi& api, const Request& request) {
+    const std::string& name = request.captures.at(0);
+    const auto body = read_body(request, {"version"});
+    if (!body) {
+        return error_answer(body.error());
+    }
+    const auto version = version_of(*body);
+    if (!version) {
+        return error_answer(version.error());
+    }
+    if (const Response found = get(*api, name); found.status != 200) {
+        return found;
+    }
+    Response response = http::text_response(200, "application/x-ndjson", {});
+    response.stream = std::make_shared<ProgressStream>([api, name, number = *version](
+                                                           const ProgressStream::Tell& tell) {
+        const auto files = api->parts.store.verify_version(
+            name, number, [&](std::uint64_t done, std::uint64_t total) {
+                return tell({{"done_bytes", done}, {"total_bytes", total}, {"stored_bytes", 0}});
+            });
+        if (!files) {
+            return error_line(files.error());
+        }
+        json::array all;
+        for (const images::ContentState& state : *files) {
+            all.push_back(Model::content_json({state.file, state, false, 0}));
+        }
+        return json::serialize(json::object{{"files", std::move(all)}}) + "\n";
+    });
     return response;
 }
 
@@ -111,6 +159,10 @@ void add_images(http::Router& router, const SharedApi& api) {
     router.add(Method::post, "/api/v1/images", Runs::in_offload, [api](const Request& request) {
         return import(*api, request);
     });
+    router.add(Method::post,
+               "/api/v1/images/{name}/verify",
+               Runs::in_offload,
+               [api](const Request& request) { return verify(api, request); });
     router.add(Method::delete_,
                "/api/v1/images/{name}",
                Runs::in_offload,

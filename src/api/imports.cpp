@@ -109,7 +109,7 @@ Result<json::object> Imports::import(const ImportRequest& request,
                                        all->end(),
                                        [&](const auto& image) { return image.version.image == name; })
                         : std::vector<images::ImageInfo>::const_iterator();
-    const images::ImageInfo image = all && at != all->end() ? *at : images::ImageInfo{*version, 0, {}};
+    const images::ImageInfo image = all && at != all->end() ? *at : images::ImageInfo{*version, 0, {}, {}};
     return json::object{{"image", Model(parts_).image_json(image)}};
 }
 

@@ -265,7 +265,23 @@ json::object Model::image_json(const images::ImageInfo& image) const {
             {"machines", text_array(image.machines)},
             {"versions", versions_json(image.version.image)},
             {"releases", releases_json(image.version.image)},
-            {"maintenance", maintenance_json(image.version.image)}};
+            {"maintenance", maintenance_json(image.version.image)},
+            {"content", content_json(image.content)}};
+}
+
+json::object Model::content_json(const images::LayerContent& content) {
+    json::object all{{"file", content.file}, {"digest", nullptr}, {"verified", nullptr}, {"damage", json::array()}};
+    if (content.state) {
+        all["digest"] = content.state->root;
+        all["verified"] = content.state->verified ? json::value(time_json(*content.state->verified))
+                                                  : json::value(nullptr);
+        all["damage"] = array_of(content.state->damage, [](const images::File::Stretch& bytes) {
+            return json::object{{"offset", bytes.offset}, {"length", bytes.length}};
+        });
+    }
+    all["verifying_bytes"] =
+        content.verifying ? json::value(content.verified_bytes) : json::value(nullptr);
+    return all;
 }
 
 Result<json::array> Model::images() const {

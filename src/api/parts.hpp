@@ -41,6 +41,8 @@ struct Parts {
     std::function<Result<std::vector<dhcp::Lease>>()> leases;
     /// Reads the configuration file again; `apply`: and does it. May block.
     std::function<Result<Plan, PlanFailure>(bool apply)> plan;
+    /// What is wrong with the database, each a sentence. May block.
+    std::function<Result<std::vector<std::string>>()> check_database;
 };
 
 } // namespace rootstock::api

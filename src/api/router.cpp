@@ -21,6 +21,7 @@ http::Router make_router(const Parts& parts) {
     add_unknown(router, api);
     add_images(router, api);
     add_versions(router, api);
+    add_store(router, api);
     add_volumes(router, api);
     add_snapshots(router, api);
     add_sessions(router, api);

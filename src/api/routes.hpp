@@ -5,6 +5,7 @@
 #include "api/event_hub.hpp"
 #include "api/imports.hpp"
 #include "api/model.hpp"
+#include "api/progress_stream.hpp"
 #include "http/router.hpp"
 
 namespace rootstock::api {
@@ -29,6 +30,7 @@ void add_unknown(http::Router& router, const SharedApi& api);
 void add_images(http::Router& router, const SharedApi& api);
 void add_versions(http::Router& router, const SharedApi& api); // of images
 void add_snapshots(http::Router& router, const SharedApi& api);
+void add_store(http::Router& router, const SharedApi& api);
 void add_volumes(http::Router& router, const SharedApi& api);
 void add_sessions(http::Router& router, const SharedApi& api);
 void add_boots(http::Router& router, const SharedApi& api);

@@ -161,7 +161,8 @@ http::Router Backbone::make_router() {
     facts.started = started_;
     return api::make_router({*registry_, *store_, *files_, *disks_, *versions_, *scripts_, *loaders_, log_, clock_, settings_, facts,
                              [this] { return leases_->load(); },
-                             [this](bool apply) { return plan(true, apply); }});
+                             [this](bool apply) { return plan(true, apply); },
+                             [this] { return database_->problems(); }});
 }
 
 /// A machine whose image is not there could not boot: the file is refused as a whole, before anything is changed.

@@ -34,6 +34,7 @@ class Backbone {
     [[nodiscard]] const Clock& clock() const { return clock_; }
     [[nodiscard]] Random& random() { return random_; }
     [[nodiscard]] dhcp::LeaseStore& leases() { return *leases_; }
+    [[nodiscard]] images::Store& store() { return *store_; }
     [[nodiscard]] fleet::Registry& registry() { return *registry_; }
     [[nodiscard]] boot::Clients& clients() { return clients_; }
     [[nodiscard]] boot::Files& loaders() { return *loaders_; }

@@ -20,6 +20,8 @@ using namespace std::chrono_literals;
 constexpr std::size_t file_bytes_max = std::size_t{4} << 20U;
 constexpr std::chrono::seconds lease_min = 10s;
 constexpr std::chrono::seconds lease_max = 24h * 365;
+constexpr std::chrono::seconds verify_min = 1h;
+constexpr std::chrono::seconds verify_max = 24h * 365;
 constexpr std::uint64_t volume_min_bytes = std::uint64_t{1} << 20U;
 constexpr std::uint64_t volume_max_bytes = std::uint64_t{64} << 40U; // [MS-VHDX] 2.6.2.4
 constexpr std::size_t portals_max = 64;
@@ -49,6 +51,12 @@ void read_server(TableReader table, ServerConfig& server) {
     server.name = table.parsed({"name", "a host name of a-z, 0-9 and inner hyphens", "\"rootstock\""}, text_if(fleet::is_valid_machine_name))
                       .value_or(server.name);
     server.loaders = table.text({"loaders", "a folder with boot loaders that go before the built-in ones", "\"/usr/lib/ipxe\""}).value_or("");
+    const auto verify = [](const std::string& text) {
+        const auto time = text == "off" ? 0s : parse_duration(text);
+        return time && (text == "off" || *time >= verify_min) && *time <= verify_max ? time : std::nullopt;
+    };
+    server.verify = table.parsed({"verify", "how often every master is verified: a time from 1h to 365d, or \"off\"", "\"7d\""}, verify)
+                        .value_or(server.verify);
     table.finish();
 }
 

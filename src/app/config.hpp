@@ -14,6 +14,7 @@ struct ServerConfig {
     std::string data = "/var/lib/rootstock";
     std::string name = "rootstock";
     std::string loaders;                         // folder that overrides the embedded loaders; empty: none
+    std::chrono::seconds verify = std::chrono::days(7); // how often each master is verified; 0: never ("off")
 };
 
 enum class DhcpMode : std::uint8_t { server, proxy, off };

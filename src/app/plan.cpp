@@ -316,6 +316,7 @@ std::vector<std::string> restart_notes(const Config& running, const Config& file
     compare("[server] data", running.server.data, file.server.data);
     compare("[server] name", running.server.name, file.server.name);
     compare("[server] loaders", running.server.loaders, file.server.loaders);
+    compare("[server] verify", text_of(running.server.verify), text_of(file.server.verify));
     compare("[dhcp] mode", text_of(running.dhcp.mode), text_of(file.dhcp.mode));
     compare("[dhcp] range", text_of(running.dhcp.range), text_of(file.dhcp.range));
     compare("[dhcp] router", text_of(running.dhcp.router), text_of(file.dhcp.router));

@@ -2,6 +2,7 @@
 
 #include "app/backbone.hpp"
 #include "app/housekeeper.hpp"
+#include "app/verifier.hpp"
 #include "boot/policy.hpp"
 #include "core/text.hpp"
 #include "core/version.hpp"
@@ -80,6 +81,7 @@ struct Server::Parts {
     std::unique_ptr<http::Service> http;
     std::unique_ptr<Network> network;
     std::unique_ptr<Housekeeper> housekeeper;
+    std::unique_ptr<Verifier> verifier;
     bool stopped = false;
 };
 
@@ -166,6 +168,7 @@ void Server::Parts::stop() {
     if (std::exchange(stopped, true)) {
         return;
     }
+    verifier.reset();
     housekeeper.reset();
     if (network) {
         if (network->isns) {
@@ -273,6 +276,9 @@ Result<void> Server::start() {
         return started;
     }
     parts_->housekeeper = std::make_unique<Housekeeper>(chores_period, [parts = parts_.get()] { parts->do_chores(); });
+    if (const auto period = parts_->backbone->config().server.verify; period != std::chrono::seconds(0)) {
+        parts_->verifier = std::make_unique<Verifier>(parts_->backbone->store(), period, parts_->backbone->log());
+    }
     parts_->backbone->log().info("server.started", {{"version", version()}, {"page", url()}, {"data", parts_->backbone->config().server.data}});
     return {};
 }

@@ -10,10 +10,6 @@ namespace rootstock::cli {
 
 namespace json = boost::json;
 
-namespace {
-constexpr const char* images_url = "/api/v1/images";
-} // namespace
-
 void add_image_commands(CLI::App& app, Options& options, Action& chosen) {
     auto* group = app.add_subcommand("image", "images and their versions: import, list, show, update, publish, release, rollback, ...");
     group->require_subcommand(1);
@@ -41,6 +37,7 @@ void add_image_commands(CLI::App& app, Options& options, Action& chosen) {
     add_image_show(*group, options, chosen);
     add_image_version_commands(*group, options, chosen);
     add_image_publish(*group, options, chosen);
+    add_image_verify(*group, options, chosen);
     add_image_export(*group, options, chosen);
     add_image_file_commands(*group, options, chosen);
 

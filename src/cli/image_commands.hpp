@@ -5,7 +5,10 @@
 
 namespace rootstock::cli {
 
+inline constexpr const char* images_url = "/api/v1/images";
+
 void add_image_import(CLI::App& group, Options& options, Action& chosen);
+void add_image_verify(CLI::App& group, Options& options, Action& chosen);
 void add_image_export(CLI::App& group, Options& options, Action& chosen);
 void add_image_show(CLI::App& group, Options& options, Action& chosen);
 void add_image_version_commands(CLI::App& group, Options& options, Action& chosen); // update, release, rollback, prune

@@ -15,8 +15,6 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr const char* images_url = "/api/v1/images";
-
 struct Import {
     std::string file;
     std::string name;

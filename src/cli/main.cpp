@@ -28,6 +28,7 @@ int main(int argc, char** argv) {
     cli::add_machine_commands(app, options, chosen);
     cli::add_volume_commands(app, options, chosen);
     cli::add_snapshot_commands(app, options, chosen);
+    cli::add_store_commands(app, options, chosen);
     cli::add_status_commands(app, options, chosen);
     cli::add_completion_command(app, chosen);
 

@@ -32,6 +32,7 @@ void add_image_commands(CLI::App& app, Options& options, Action& chosen);
 void add_machine_commands(CLI::App& app, Options& options, Action& chosen);
 void add_volume_commands(CLI::App& app, Options& options, Action& chosen);
 void add_snapshot_commands(CLI::App& app, Options& options, Action& chosen);
+void add_store_commands(CLI::App& app, Options& options, Action& chosen);
 void add_status_commands(CLI::App& app, Options& options, Action& chosen); // session, lease, events, status
 void add_completion_command(CLI::App& app, Action& chosen);
 

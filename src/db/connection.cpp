@@ -75,6 +75,11 @@ std::string Statement::text(int column) const {
     return data == nullptr ? std::string() : std::string(reinterpret_cast<const char*>(data), static_cast<std::size_t>(size));
 }
 
+ByteVector Statement::blob(int column) const {
+    const auto* data = static_cast<const std::uint8_t*>(sqlite3_column_blob(statement_, column));
+    return data == nullptr ? ByteVector() : ByteVector(data, data + sqlite3_column_bytes(statement_, column));
+}
+
 std::optional<std::int64_t> Statement::optional_integer(int column) const {
     return sqlite3_column_type(statement_, column) == SQLITE_NULL ? std::nullopt : std::optional(integer(column));
 }
@@ -92,6 +97,13 @@ void Statement::bind(int index, std::int64_t value) {
 void Statement::bind(int index, std::string_view value) {
     if (result_) { // copied: the caller's text may be a temporary
         note(sqlite3_bind_text64(statement_, index, value.empty() ? "" : value.data(), value.size(), SQLITE_TRANSIENT, SQLITE_UTF8));
+    }
+}
+
+void Statement::bind(int index, Bytes value) {
+    if (result_) { // a null pointer would be NULL
+        note(value.empty() ? sqlite3_bind_zeroblob(statement_, index, 0)
+                           : sqlite3_bind_blob64(statement_, index, value.data(), value.size(), SQLITE_TRANSIENT));
     }
 }
 

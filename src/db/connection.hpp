@@ -2,6 +2,7 @@
 // One thread at a time; in the program that is the writer's (writer.hpp).
 #pragma once
 
+#include "core/bytes.hpp"
 #include "core/result.hpp"
 
 #include <cstdint>
@@ -34,6 +35,7 @@ class Statement {
     // Columns count from 0.
     [[nodiscard]] std::int64_t integer(int column) const;
     [[nodiscard]] std::string text(int column) const;
+    [[nodiscard]] ByteVector blob(int column) const;
     [[nodiscard]] std::optional<std::int64_t> optional_integer(int column) const;
     [[nodiscard]] std::optional<std::string> optional_text(int column) const;
 
@@ -43,6 +45,7 @@ class Statement {
 
     void bind(int index, std::int64_t value);
     void bind(int index, std::string_view value);
+    void bind(int index, Bytes value);
     void bind_null(int index);
     template <class T> void bind(int index, const std::optional<T>& value) {
         if (value) {
@@ -66,7 +69,7 @@ class Connection {
     Connection& operator=(const Connection&) = delete;
     ~Connection();
 
-    /// `sql` lives in the cache for good: literals only. Values: integers, texts, optionals of them.
+    /// `sql` lives in the cache for good: literals only. Values: integers, texts, Bytes, optionals of them.
     template <class... Values> [[nodiscard]] Statement query(std::string_view sql, const Values&... values) {
         Statement statement = prepare(sql);
         int index = 0;

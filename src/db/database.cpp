@@ -7,6 +7,7 @@
 #include "db/process_lock.hpp"
 #include "db/release_store.hpp"
 #include "db/reservation_store.hpp"
+#include "db/values.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -68,6 +69,24 @@ dhcp::LeaseStore& Database::leases() { return parts_->leases; }
 images::Catalogue& Database::images() { return parts_->images; }
 images::ReleaseStore& Database::releases() { return parts_->releases; }
 scsi::ReservationStore& Database::reservations() { return parts_->reservations; }
+Result<std::vector<std::string>> Database::problems() {
+    return parts_->writer.run([](Connection& connection) -> Result<std::vector<std::string>> {
+        auto found = collect(connection.query("PRAGMA integrity_check(20)"), "integrity_check", [](Row& row) { return row.text(0); });
+        if (!found) {
+            return found;
+        }
+        std::erase(*found, "ok");
+        const auto dangling = collect(connection.query("PRAGMA foreign_key_check"), "foreign_key_check", [](Row& row) {
+            return "a row of table " + row.text(0) + " refers to one of table " + row.text(2) + " that is not there";
+        });
+        if (!dangling) {
+            return dangling;
+        }
+        found->insert(found->end(), dangling->begin(), dangling->end());
+        return found;
+    });
+}
+
 std::uint64_t Database::transactions() const { return parts_->writer.transactions(); }
 
 } // namespace rootstock::db

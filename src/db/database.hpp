@@ -28,6 +28,9 @@ class Database {
     [[nodiscard]] images::ReleaseStore& releases();
     [[nodiscard]] scsi::ReservationStore& reservations();
 
+    /// What is wrong with the file, each a sentence: SQLite's integrity and foreign key checks. Others wait meanwhile.
+    [[nodiscard]] Result<std::vector<std::string>> problems();
+
     /// Transactions so far, for the figures: callers that wait together share one.
     [[nodiscard]] std::uint64_t transactions() const;
 

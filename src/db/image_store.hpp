@@ -1,14 +1,14 @@
 // The catalogue of layers, images, overlays, volumes and snapshots in SQLite. The only SQL about them.
 #pragma once
 
-#include "db/writer.hpp"
+#include "db/content_store.hpp"
 #include "images/catalogue.hpp"
 
 namespace rootstock::db {
 
 class ImageStore final : public images::Catalogue {
   public:
-    explicit ImageStore(Writer& writer) : writer_(writer) {}
+    explicit ImageStore(Writer& writer) : writer_(writer), contents_(writer) {}
 
     Result<std::vector<images::LayerRow>> layers() override;
     Result<std::vector<images::ImageVersion>> versions() override;
@@ -21,8 +21,11 @@ class ImageStore final : public images::Catalogue {
     Result<std::vector<images::SpaceSample>> space_samples() override;
     Result<void> put_space_samples(const std::vector<images::SpaceSample>& samples) override;
 
+    images::ContentBook& contents() override { return contents_; }
+
   private:
     Writer& writer_;
+    ContentStore contents_;
 };
 
 } // namespace rootstock::db

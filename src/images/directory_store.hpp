@@ -1,5 +1,5 @@
 // DirectoryStore: the Store over a data directory, a Catalogue and the formats of this folder. store_images.cpp: images; store_layers.cpp: layers and
-// masters; store_publish.cpp: new versions from machines' disks; store_versions.cpp: who needs versions, and who writes them; store_disks.cpp: machines'
+// masters; store_contents.cpp: the guard over them; store_check.cpp: all of it; store_publish.cpp: new versions from machines' disks; store_versions.cpp: who needs versions, and who writes them; store_disks.cpp: machines'
 // disks; store_volumes.cpp: volumes; store_snapshots.cpp: snapshots; store_flatten.cpp: shorter chains; store_hold.cpp: disks that
 // are lent out; store.cpp: opening and closing.
 #pragma once
@@ -10,6 +10,7 @@
 #include "images/store.hpp"
 #include "images/store_layout.hpp"
 
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <shared_mutex>
@@ -80,12 +81,18 @@ class DirectoryStore final : public Store {
     Result<std::size_t> flatten(std::size_t most_layers, const ProgressCallback& progress) override;
 
     void refresh_masters() override;
+    Result<std::vector<ContentState>> verify_version(const std::string& image, std::uint32_t number, const PieceProgress& progress) override;
+    Result<void> verify_due(std::chrono::seconds period, const PieceProgress& progress) override;
+    void on_verification(std::function<void()> listener) override;
+    Result<StoreReport> check(const StoreCheckOptions& options, const PieceProgress& progress) override;
     SpaceLedger& space() override { return space_; }
     void review_space() override;
     std::optional<std::int64_t> days_until_full(const std::string& what) override;
     void close_all() override;
 
   private:
+    friend class StoreCheck; // looks at everything under the same locks
+
     /// One disk that may be open; its calls are serialised by its mutex.
     struct Slot {
         std::mutex mutex;
@@ -114,6 +121,23 @@ class DirectoryStore final : public Store {
     [[nodiscard]] std::vector<LayerPlace> places_of(const std::vector<LayerRow>& chain) const;
     Error unusable_layer(const LayerTree& tree, const std::string& layer, const Error& why);
     Result<void> apply_and_remove(CatalogueChange change, std::vector<std::string> files);
+
+    // store_contents.cpp
+    /// Of the file that is the layer now; nothing for one that was written anew since.
+    Result<std::optional<ContentState>> state_of(const std::string& layer, const Guid& data_write_guid);
+    Result<void> check_sound(const LayerRow& layer);
+    Result<void> check_sound(const std::vector<LayerRow>& chain);
+    [[nodiscard]] bool is_changed(const LayerRow& layer);
+    void forget_changed(const std::string& layer);
+    [[nodiscard]] std::string users_of(const std::string& layer);
+    Result<ContentState> verify(const LayerRow& layer, const PieceProgress& progress);
+    Result<void> take_digest(const LayerRow& layer, File& file, const PieceProgress& progress);
+    Result<void> compare(const LayerRow& layer, File& file, const ContentDigest& digest, const PieceProgress& progress);
+    Result<LayerContent> content_of(const std::string& layer, const Guid& data_write_guid);
+    void note_verifying(const std::string& layer, std::uint64_t bytes);
+    void tell_health(const LayerRow& layer, LayerHealth health);
+    void tell_health();
+
     Result<void> settle(LayerRow layer);
     Result<void> finish_rewriting(const LayerRow& layer);
     Result<void> rewrite(const LayerTree& tree, const LayerTree::Shorter& shorter, const ProgressCallback& progress);
@@ -160,6 +184,14 @@ class DirectoryStore final : public Store {
     std::map<std::string, std::shared_ptr<Slot>> slots_;          // "machine/NAME", "volume/NAME", "image/NAME"
     std::map<std::string, std::shared_ptr<Master>> masters_;      // by layer
     std::vector<std::weak_ptr<Master>> replaced_;                 // that somebody may still have open
+    std::map<std::string, LayerHealth> told_;  // by layer: what was wrong with it and has been told; of refresh_masters() alone
+    std::timed_mutex verification_;            // one at a time
+    std::atomic<unsigned> waiting_{0};         // who asked for a verification goes before verify_due()
+    std::map<std::string, WallTime> attempts_; // by layer: the last verification by itself; under verification_
+    std::mutex progress_mutex_;                // guards the three below, also over the listener's call
+    std::string verifying_;                    // the layer
+    std::uint64_t verified_bytes_ = 0;
+    std::function<void()> verification_listener_;
     std::shared_mutex dependence_; // shared: something comes to depend on a layer; exclusive: layers go. Taken after a slot's mutex
 };
 

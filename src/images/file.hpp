@@ -54,6 +54,8 @@ class File {
     virtual Result<void> allocate(std::uint64_t offset, std::uint64_t length) = 0;
     /// Reads will come in no order: no read-ahead (POSIX_FADV_RANDOM). A hint.
     virtual void advise_random() {}
+    /// The range is not read again soon: its clean pages may leave the page cache (POSIX_FADV_DONTNEED). A hint.
+    virtual void drop_cached(std::uint64_t offset, std::uint64_t length) { (void)offset, (void)length; }
     /// Starts writing out what is dirty, without waiting (sync_file_range), so that the next sync_data() is short. A hint; may block briefly.
     virtual void start_writeback() {}
     /// The next stretch at or behind `offset` that holds data (SEEK_DATA / SEEK_HOLE); nothing behind the last.
@@ -95,6 +97,11 @@ class FileSystem {
     virtual Result<void> sync_directory(const std::string& path) = 0;
     virtual Result<void> make_directories(const std::string& path) = 0;
     virtual Result<void> make_read_only(const std::string& path) = 0; // mode 0444
+    /// Whether its mode lets anybody write to it.
+    [[nodiscard]] virtual bool can_be_written(const std::string& path) {
+        (void)path;
+        return false;
+    }
     [[nodiscard]] virtual bool exists(const std::string& path) = 0;
     virtual Result<std::vector<std::string>> list(const std::string& directory) = 0; // names, sorted
     struct Space {

@@ -49,9 +49,46 @@ Result<void> check_digest(FileSystem& files, const ImportSource& source, const P
     return {};
 }
 
-Result<MasterIdentity> fill(FileSystem& files, SourceImage& source, File& file, const std::string& target, const ProgressCallback& progress) {
+/// Notes the digest of each block that goes to `next`, a dynamic VHDX: block by block, in the order of its file.
+class DigestingWriter final : public ImageWriter {
+  public:
+    DigestingWriter(File& file, VhdxWriter& next) : file_(file), next_(next) {}
+
+    std::uint64_t needed_bytes(std::uint64_t data_blocks) const override { return next_.needed_bytes(data_blocks); }
+    Result<void> write_block(std::uint64_t offset, Bytes data) override {
+        const ByteVector leaf = piece_digest(data, digest_piece_size);
+        payload_.insert(payload_.end(), leaf.begin(), leaf.end());
+        return next_.write_block(offset, data);
+    }
+    Result<void> finish() override { return next_.finish(); }
+
+    /// After finish(). What lies in front of the payload is read back: it was written last, and is a few MiB.
+    Result<ContentDigest> digest() {
+        ContentDigest digest;
+        digest.file_size = next_.identity().file_size;
+        ByteVector piece(digest_piece_size);
+        for (std::uint64_t offset = 0; offset < next_.needed_bytes(0); offset += digest_piece_size) {
+            if (auto read = file_.read_at(offset, piece); !read) {
+                return read.error();
+            }
+            const ByteVector leaf = piece_digest(piece, digest_piece_size);
+            digest.leaves.insert(digest.leaves.end(), leaf.begin(), leaf.end());
+        }
+        digest.leaves.insert(digest.leaves.end(), payload_.begin(), payload_.end());
+        return digest;
+    }
+
+  private:
+    static_assert(digest_piece_size == writer_block_size); // a block is a piece
+    File& file_;
+    VhdxWriter& next_;
+    ByteVector payload_; // the leaves of the blocks
+};
+
+Result<ImportedMaster> fill(FileSystem& files, SourceImage& source, File& file, const std::string& target, const ProgressCallback& progress) {
     SystemRandom random;
-    VhdxWriter writer(file, shape_of(source.reader().facts()), VhdxKind::dynamic, random);
+    VhdxWriter disk(file, shape_of(source.reader().facts()), VhdxKind::dynamic, random);
+    DigestingWriter writer(file, disk);
     if (auto room = check_space(files, std::filesystem::path(target).parent_path().string(), source.reader(), writer); !room) {
         return room.error();
     }
@@ -61,12 +98,13 @@ Result<MasterIdentity> fill(FileSystem& files, SourceImage& source, File& file, 
     if (auto same = source.check_unchanged(); !same) {
         return same.error();
     }
-    return writer.identity();
+    auto digest = writer.digest();
+    return digest ? Result<ImportedMaster>(ImportedMaster{disk.identity(), std::move(*digest)}) : digest.error();
 }
 
 } // namespace
 
-Result<MasterIdentity> import_image(FileSystem& files, const ImportSource& given, const std::string& target, const ProgressCallback& progress) {
+Result<ImportedMaster> import_image(FileSystem& files, const ImportSource& given, const std::string& target, const ProgressCallback& progress) {
     const std::string raw_copy = target + std::string(raw_copy_suffix);
     if (auto removed = files.remove(raw_copy); !removed) { // left behind by a crash
         return removed.error();
@@ -84,14 +122,14 @@ Result<MasterIdentity> import_image(FileSystem& files, const ImportSource& given
     if (!file) {
         return file.error();
     }
-    auto identity = fill(files, *source, **file, target, progress);
-    auto done = identity ? files.make_read_only((*file)->path()) : Result<void>(identity.error());
+    auto imported = fill(files, *source, **file, target, progress);
+    auto done = imported ? files.make_read_only((*file)->path()) : Result<void>(imported.error());
     done = done ? publish_file(files, **file, target) : done;
     if (!done) {
         discard_temporary(files, target);
         return done.error();
     }
-    return identity;
+    return imported;
 }
 
 } // namespace rootstock::images

@@ -3,7 +3,7 @@
 // cancelled or killed at any point it leaves nothing that looks like a master.
 #pragma once
 
-#include "images/image_copy.hpp"
+#include "images/content_digest.hpp"
 #include "images/master.hpp"
 
 namespace rootstock::images {
@@ -14,9 +14,14 @@ struct ImportSource {
     std::string sha256; // of the file's bytes, in hexadecimal; empty: not checked
 };
 
+struct ImportedMaster {
+    MasterIdentity identity;
+    ContentDigest digest; // taken from the data on its way: nothing is read twice
+};
+
 /// `target`: must not exist. Free space is checked first. The master has the source's sectors, of 512 or 4096 bytes. What breaks a rule of its format is
 /// refused with the rule.
-[[nodiscard]] Result<MasterIdentity> import_image(FileSystem& files, const ImportSource& source, const std::string& target,
+[[nodiscard]] Result<ImportedMaster> import_image(FileSystem& files, const ImportSource& source, const std::string& target,
                                                   const ProgressCallback& progress);
 
 } // namespace rootstock::images

@@ -50,8 +50,9 @@ Result<MasterIdentity> read_identity(File& file) {
 
 } // namespace
 
-LayerFile::LayerFile(std::unique_ptr<File> file, std::unique_ptr<Mapping> mapping, const MasterIdentity& identity, const File::Stamp& stamp)
-    : file_(std::move(file)), mapping_(std::move(mapping)), mapped_(mapping_->bytes()), identity_(identity), stamp_(stamp),
+LayerFile::LayerFile(FileSystem& files, std::unique_ptr<File> file, std::unique_ptr<Mapping> mapping, const MasterIdentity& identity,
+                     const File::Stamp& stamp)
+    : files_(files), file_(std::move(file)), mapping_(std::move(mapping)), mapped_(mapping_->bytes()), identity_(identity), stamp_(stamp),
       chunk_count_(div_up(identity.file_size, chunk_size)), resident_(chunk_count_) {}
 
 Result<std::shared_ptr<LayerFile>> LayerFile::open(FileSystem& files, const LayerPlace& place) {
@@ -76,7 +77,7 @@ Result<std::shared_ptr<LayerFile>> LayerFile::open(FileSystem& files, const Laye
     if (!mapping) {
         return mapping.error();
     }
-    return std::shared_ptr<LayerFile>(new LayerFile(std::move(*file), std::move(*mapping), *identity, *stamp));
+    return std::shared_ptr<LayerFile>(new LayerFile(files, std::move(*file), std::move(*mapping), *identity, *stamp));
 }
 
 TryRead LayerFile::try_read(std::uint64_t offset, std::size_t length, bool mapping_allowed, ReadSink& sink) {
@@ -129,6 +130,7 @@ bool LayerFile::refresh() {
     if (!is_unchanged()) {
         return false;
     }
+    displaced_.store(!is_in_place(), std::memory_order_relaxed);
     for (std::uint64_t chunk = 0; chunk < chunk_count_; ++chunk) {
         if (resident_.test(chunk) && !mapping_->resident(chunk * chunk_size, chunk_bytes(chunk))) {
             resident_.clear(chunk);
@@ -144,6 +146,23 @@ bool LayerFile::is_unchanged() {
         changed_.store(true, std::memory_order_relaxed);
     }
     return !changed_.load(std::memory_order_relaxed);
+}
+
+/// Whether the path still leads to the file that is open. What only keeps us from looking (no descriptor left) is no answer.
+bool LayerFile::is_in_place() {
+    const auto file = files_.open(path(), OpenMode::read_only);
+    if (!file) {
+        return file.error().code != std::errc::no_such_file_or_directory;
+    }
+    const auto there = (*file)->stamp();
+    return !there || *there == stamp_;
+}
+
+LayerHealth LayerFile::health() const {
+    if (changed_.load(std::memory_order_relaxed)) {
+        return LayerHealth::changed;
+    }
+    return displaced_.load(std::memory_order_relaxed) ? LayerHealth::displaced : LayerHealth::intact;
 }
 
 std::size_t LayerFile::chunk_bytes(std::uint64_t chunk) const { return std::min(chunk_size, identity_.file_size - chunk * chunk_size); }
@@ -163,16 +182,32 @@ Result<std::shared_ptr<LayerFile>> LayerFiles::get(const LayerPlace& place) {
     std::erase_if(open_, [](const auto& entry) { return entry.second.expired(); });
     if (place.expected) {
         if (const auto known = open_.find({place.path, *place.expected}); known != open_.end()) {
-            if (auto file = known->second.lock()) {
+            if (auto file = known->second.lock(); file && file->health() == LayerHealth::intact) {
                 return file;
             }
         }
     }
     auto file = LayerFile::open(files_, place);
-    if (file) {
+    if (file) { // in the place of one that is intact no more
         open_[{place.path, (*file)->identity()}] = *file;
     }
     return file;
+}
+
+void LayerFiles::forget(const std::string& path) {
+    std::lock_guard lock(mutex_);
+    std::erase_if(open_, [&](const auto& entry) { return entry.first.first == path; });
+}
+
+std::vector<std::shared_ptr<LayerFile>> LayerFiles::all() {
+    std::lock_guard lock(mutex_);
+    std::vector<std::shared_ptr<LayerFile>> files;
+    for (const auto& [place, weak] : open_) {
+        if (auto file = weak.lock()) {
+            files.push_back(std::move(file));
+        }
+    }
+    return files;
 }
 
 } // namespace rootstock::images

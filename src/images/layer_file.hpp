@@ -21,6 +21,13 @@ struct MasterIdentity {
     auto operator<=>(const MasterIdentity&) const = default;
 };
 
+/// What became of a layer's file since it was opened.
+enum class LayerHealth : std::uint8_t {
+    intact,
+    displaced, // removed, or another file has its name: what is open is still the right one, and is read on; nobody new may begin with it
+    changed,   // written to or truncated: every read says `gone`, for good
+};
+
 struct LayerPlace {
     std::string path;
     std::optional<MasterIdentity> expected; // from the catalogue: anything that differs is refused, saying what and naming the file
@@ -41,6 +48,8 @@ class LayerFile final : public block::Loader, public std::enable_shared_from_thi
     Result<void, block::IoError> load(std::uint64_t chunk) override;
     /// Notices what the kernel has evicted; false: the file was changed behind our back, and stays refused.
     bool refresh();
+    /// As the last refresh() or load() found it.
+    [[nodiscard]] LayerHealth health() const;
 
   private:
     /// One bit a chunk of the file: known to be in memory. Any thread sets and asks; refresh() clears.
@@ -56,13 +65,15 @@ class LayerFile final : public block::Loader, public std::enable_shared_from_thi
         std::vector<std::atomic<std::uint64_t>> words_;
     };
 
-    LayerFile(std::unique_ptr<File> file, std::unique_ptr<Mapping> mapping, const MasterIdentity& identity, const File::Stamp& stamp);
+    LayerFile(FileSystem& files, std::unique_ptr<File> file, std::unique_ptr<Mapping> mapping, const MasterIdentity& identity, const File::Stamp& stamp);
 
     [[nodiscard]] bool is_unchanged();
+    [[nodiscard]] bool is_in_place();
     [[nodiscard]] std::size_t chunk_bytes(std::uint64_t chunk) const;
     [[nodiscard]] std::optional<std::uint64_t> missing_chunk(std::uint64_t offset, std::uint64_t length) const;
     [[nodiscard]] block::TryRead try_copy(std::uint64_t offset, std::size_t length, block::ReadSink& sink);
 
+    FileSystem& files_;
     std::unique_ptr<File> file_;
     std::unique_ptr<Mapping> mapping_;
     Bytes mapped_;
@@ -71,6 +82,7 @@ class LayerFile final : public block::Loader, public std::enable_shared_from_thi
     const std::uint64_t chunk_count_;
     ChunkBits resident_;
     std::atomic<bool> changed_{false};
+    std::atomic<bool> displaced_{false};
 };
 
 /// The files that are open, each once.
@@ -79,7 +91,12 @@ class LayerFiles {
     explicit LayerFiles(FileSystem& files) : files_(files) {}
 
     [[nodiscard]] FileSystem& file_system() { return files_; }
+    /// One that is open and intact, or opened now: who has an older one keeps that.
     [[nodiscard]] Result<std::shared_ptr<LayerFile>> get(const LayerPlace& place);
+    /// The next get() of the file opens it anew; who has it open keeps it.
+    void forget(const std::string& path);
+    /// All that somebody has open, but for forgotten ones.
+    [[nodiscard]] std::vector<std::shared_ptr<LayerFile>> all();
 
   private:
     FileSystem& files_;

@@ -80,6 +80,14 @@ class VhdxMaster final : public Master {
         return piece.file_offset ? Place{parts_.files[piece.file].get(), *piece.file_offset, piece.length} : Place{nullptr, 0, piece.length};
     }
 
+    LayerHealth health() const override {
+        LayerHealth worst = LayerHealth::intact;
+        for (const std::shared_ptr<LayerFile>& file : parts_.files) {
+            worst = std::max(worst, file->health());
+        }
+        return worst;
+    }
+
     void refresh() override {
         for (const std::shared_ptr<LayerFile>& file : parts_.files) {
             if (!file->refresh()) {

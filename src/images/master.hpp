@@ -24,6 +24,8 @@ class Master : public block::BlockDevice {
     /// Notices chunks that the kernel has evicted, and a file that was changed or truncated behind our back (every read then says `gone`).
     /// Blocks for milliseconds: call it off the shards, about once a second.
     virtual void refresh() = 0;
+    /// The worst of its files.
+    [[nodiscard]] virtual LayerHealth health() const { return LayerHealth::intact; }
 };
 
 /// Opens and checks. `chain`: the master's own file first, then what each stands on, limits::chain_depth at most; the last has no parent.

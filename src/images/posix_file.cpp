@@ -155,6 +155,9 @@ class PosixFile final : public File {
 
     // Hints: a refusal costs speed, nothing else.
     void advise_random() override { (void)::posix_fadvise(fd_, 0, 0, POSIX_FADV_RANDOM); }
+    void drop_cached(std::uint64_t offset, std::uint64_t length) override {
+        (void)::posix_fadvise(fd_, static_cast<off_t>(offset), static_cast<off_t>(length), POSIX_FADV_DONTNEED);
+    }
     void start_writeback() override { (void)::sync_file_range(fd_, 0, 0, SYNC_FILE_RANGE_WRITE); }
 
     Result<std::optional<Stretch>> next_data(std::uint64_t offset) override {
@@ -360,6 +363,11 @@ class PosixFileSystem final : public FileSystem {
             return failure("cannot make read-only", path);
         }
         return {};
+    }
+
+    bool can_be_written(const std::string& path) override {
+        struct stat status {};
+        return ::stat(path.c_str(), &status) == 0 && (status.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH)) != 0;
     }
 
     bool exists(const std::string& path) override { return ::access(path.c_str(), F_OK) == 0; }

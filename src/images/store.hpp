@@ -10,13 +10,23 @@
 #include "images/limits.hpp"
 #include "images/overlay.hpp"
 #include "images/space_ledger.hpp"
+#include "images/store_report.hpp"
 
 namespace rootstock::images {
+
+/// What is known of the contents of a layer's file (docs/images.md, "Guard").
+struct LayerContent {
+    std::string file;
+    std::optional<ContentState> state; // nothing: no digest was taken yet; the first verification does
+    bool verifying = false;
+    std::uint64_t verified_bytes = 0;  // so far, while verifying
+};
 
 struct ImageInfo {
     ImageVersion version;              // the current one
     std::uint64_t stored_bytes = 0;    // occupied on disk
     std::vector<std::string> machines; // whose overlays depend on any version of it
+    LayerContent content = {};         // of the current version's own file
 };
 
 /// A version, and who needs it.
@@ -123,8 +133,18 @@ class Store {
     /// `most_layers` files gets one that stands alone. Takes as long as the copying; the number of files written. Cancelled it leaves what is done.
     virtual Result<std::size_t> flatten(std::size_t most_layers, const ProgressCallback& progress) = 0;
 
-    /// Calls Master::refresh() of every open master. Blocks: off the shards, about once a second.
+    /// Calls Master::refresh() of every open master, and tells what was found. Blocks: off the shards, about once a second.
     virtual void refresh_masters() = 0;
+
+    /// Reads the files of a version (0: the current one) of an image, its own first, and compares them with the digests of their making. Takes those that
+    /// are missing. What is damaged is told with the machines at risk, and refused to new disks until a verification finds it sound. One at a time.
+    virtual Result<std::vector<ContentState>> verify_version(const std::string& image, std::uint32_t number, const PieceProgress& progress) = 0;
+    /// Verifies the layers that have no digest, that were found damaged, and that were not verified for `period`.
+    virtual Result<void> verify_due(std::chrono::seconds period, const PieceProgress& progress) = 0;
+    /// Called when a verification began, went on or ended; must be quick. Set once, before any; null takes it away.
+    virtual void on_verification(std::function<void()> listener) = 0;
+    /// Looks at everything in the data directory (docs/store-check.md). `progress`: of the reading, when the check is deep.
+    virtual Result<StoreReport> check(const StoreCheckOptions& options, const PieceProgress& progress) = 0;
 
     /// What disks take, and their limits.
     virtual SpaceLedger& space() = 0;

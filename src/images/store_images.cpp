@@ -17,13 +17,16 @@ Result<ImageVersion> DirectoryStore::import(const ImportSource& source, const st
     if (const Result<void> cleared = layout_.clear_new(version->file); !cleared) {
         return cleared.error();
     }
-    const Result<MasterIdentity> identity = import_image(files_, source, layout_.path(version->file) + std::string(new_suffix), progress);
-    if (!identity) {
-        return identity.error();
+    const Result<ImportedMaster> imported = import_image(files_, source, layout_.path(version->file) + std::string(new_suffix), progress);
+    if (!imported) {
+        return imported.error();
     }
-    version->identity = *identity;
+    version->identity = imported->identity;
     version->created = clock_.wall();
-    Result<void> added = catalogue_.apply({.put_layers = {{version->file, {}, {}, *identity, version->created}}, .add_versions = {*version}});
+    Result<void> added = catalogue_.contents().put(version->file, version->identity.data_write_guid, imported->digest, std::nullopt); // without a layer it means nothing
+    if (added) {
+        added = catalogue_.apply({.put_layers = {{version->file, {}, {}, version->identity, version->created}}, .add_versions = {*version}});
+    }
     if (!added) {
         const Result<void> undone = layout_.clear_new(version->file); // if even that fails, the next start does it
         return added.error();
@@ -54,6 +57,11 @@ Result<std::vector<ImageInfo>> DirectoryStore::images() {
             }
         }
         info.stored_bytes = stored_bytes(version.file);
+        Result<LayerContent> content = content_of(version.file, version.identity.data_write_guid);
+        if (!content) {
+            return content.error();
+        }
+        info.content = std::move(*content);
         infos.push_back(std::move(info));
     }
     return infos;

@@ -18,9 +18,12 @@ Result<std::shared_ptr<Master>> DirectoryStore::master_on(const std::string& lay
     if (!chain) {
         return chain.error();
     }
+    if (const Result<void> sound = check_sound(*chain); !sound) {
+        return unusable_layer(*tree, layer, sound.error());
+    }
     std::lock_guard lock(mutex_); // opening a master is quick, and must happen once
-    std::shared_ptr<Master>& master = masters_[layer];
-    if (!master || master->identity() != chain->front().identity) {
+    std::shared_ptr<Master>& master = masters_[layer]; // who has the one before keeps that
+    if (!master || master->identity() != chain->front().identity || master->health() != LayerHealth::intact) {
         Result<std::shared_ptr<Master>> opened = open_master(open_files_, places_of(*chain));
         if (!opened) {
             masters_.erase(layer);
@@ -42,7 +45,7 @@ std::vector<LayerPlace> DirectoryStore::places_of(const std::vector<LayerRow>& c
 Error DirectoryStore::unusable_layer(const LayerTree& tree, const std::string& layer, const Error& why) {
     const std::vector<std::string> users = tree.users(layer);
     const std::string dependents = users.empty() ? "" : " The disks of " + join(users, ", ") + " depend on it.";
-    log_.error("images.master.refused", {{"file", layer}, {"reason", why.what}});
+    log_.error("images.master.refused", {{"file", layer}, {"reason", why.what}, {"machines", join(users, ", ")}});
     return {why.code, why.what + dependents};
 }
 
@@ -65,6 +68,7 @@ void DirectoryStore::refresh_masters() {
     for (const std::shared_ptr<Master>& master : masters) {
         master->refresh();
     }
+    tell_health();
 }
 
 /// Makes the change; with it go `files`, and the layers that nobody needs then. A crash in between leaves all of it or nothing.
@@ -99,6 +103,10 @@ Result<void> DirectoryStore::apply_and_remove(CatalogueChange change, std::vecto
     for (const std::string& file : files) {
         const Result<void> gone = layout_.remove_retired(file);
         removed = removed ? gone : removed;
+    }
+    for (const std::string& layer : change.remove_layers) {
+        const Result<void> forgotten = catalogue_.contents().remove(layer);
+        removed = removed ? forgotten : removed;
     }
     return removed;
 }

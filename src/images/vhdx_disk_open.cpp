@@ -4,7 +4,7 @@
 #include "images/vhdx_create.hpp"
 #include "images/vhdx_disk.hpp"
 #include "images/vhdx_grow.hpp"
-#include "images/vhdx_image.hpp"
+#include "images/vhdx_usage.hpp"
 
 #include <filesystem>
 
@@ -107,23 +107,6 @@ void add_payload(const ExtentMap& map, std::vector<FileRange>& occupied) {
             occupied.push_back({entry.file_offset, map.geometry().block_size()});
         }
     }
-}
-
-/// Headers, log, regions and sector bitmap blocks.
-std::vector<FileRange> metadata_ranges(const VhdxImage& image, const std::vector<std::uint64_t>& bat) {
-    std::vector<FileRange> occupied{{0, vhdx::header_section_size}, {image.current.header.log_offset, image.current.header.log_length}};
-    std::vector<VhdxRegion> regions = image.regions.others;
-    regions.push_back(image.regions.bat);
-    regions.push_back(image.regions.metadata);
-    for (const VhdxRegion& region : regions) {
-        occupied.push_back({region.offset, region.length});
-    }
-    const BatGeometry geometry = image.geometry();
-    for (std::uint64_t chunk = 0; geometry.differencing() && chunk < geometry.chunk_count(); ++chunk) {
-        const Result<BitmapEntry, VhdxError> entry = decode_bitmap_entry(bat[static_cast<std::size_t>(geometry.bitmap_index(chunk))]);
-        occupied.push_back({entry->file_offset, sector_bitmap_block_size});
-    }
-    return occupied;
 }
 
 /// Opens the log, makes `dirty` pages (of a take-over) durable, and gives the disk new GUIDs. The DataWriteGuid changes last: a live map is the

@@ -5,9 +5,51 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <mutex>
 
 namespace rootstock::test {
+
+class MemoryContents final : public images::ContentBook {
+  public:
+    Result<std::vector<images::ContentState>> all() override {
+        std::vector<images::ContentState> states;
+        for (const auto& [file, known] : known_) {
+            states.push_back(known.state);
+        }
+        return states;
+    }
+    Result<std::optional<images::ContentState>> find(const std::string& file) override {
+        const auto at = known_.find(file);
+        return at == known_.end() ? std::nullopt : std::optional(at->second.state);
+    }
+    Result<std::optional<images::ContentDigest>> digest(const std::string& file) override {
+        const auto at = known_.find(file);
+        return at == known_.end() ? std::nullopt : std::optional(at->second.digest);
+    }
+    Result<void> put(const std::string& file, const Guid& data_write_guid, const images::ContentDigest& digest, std::optional<WallTime> verified) override {
+        known_[file] = {{file, data_write_guid, digest.root(), verified, {}}, digest};
+        return {};
+    }
+    Result<void> note_verified(const std::string& file, WallTime when, const std::vector<images::File::Stretch>& damage) override {
+        if (const auto at = known_.find(file); at != known_.end()) {
+            at->second.state.verified = when;
+            at->second.state.damage = damage;
+        }
+        return {};
+    }
+    Result<void> remove(const std::string& file) override {
+        known_.erase(file);
+        return {};
+    }
+
+  private:
+    struct Known {
+        images::ContentState state;
+        images::ContentDigest digest;
+    };
+    std::map<std::string, Known> known_;
+};
 
 class MemoryCatalogue final : public images::Catalogue {
   public:
@@ -54,6 +96,7 @@ class MemoryCatalogue final : public images::Catalogue {
         return {};
     }
 
+    images::ContentBook& contents() override { return contents_; }
     Result<void> apply(const images::CatalogueChange& change) override {
         if (hook_) {
             hook_();
@@ -145,6 +188,7 @@ class MemoryCatalogue final : public images::Catalogue {
 
     mutable std::mutex mutex_;
     Rows rows_;
+    MemoryContents contents_;
     std::function<void()> hook_;
 };
 

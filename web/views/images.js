@@ -15,6 +15,7 @@ export function render(root) {
       ['Size', (image) => bytes(image.size_bytes), 'number'],
       ['Stored', (image) => bytes(image.stored_bytes), 'number'],
       ['Imported', (image) => when(image.created)],
+      ['Contents', (image) => contents(image.content)],
       ['Machines', (image) => used(image)],
       ['', (image) => button('Delete…', () => ask.confirmRemoval(`Delete the image ${image.name}?`, 'Its file is deleted from the server. This cannot be undone.', 'Delete it', `images/${image.name}`),
         { class: 'danger-text', 'data-key': `delete-${image.name}`, 'aria-label': `Delete the image ${image.name}` }), 'end'],
@@ -73,6 +74,12 @@ function publish(image) {
     if (!(error instanceof api.ApiError)) throw error;
     changes.replaceChildren(ask.errorBox(error));
   });
+}
+
+function contents(content) {
+  if (content.damage.length) return h('strong', { class: 'danger-text', title: content.damage.map((range) => `${bytes(range.length)} at byte ${range.offset}`).join(', ') }, 'damaged');
+  if (content.verifying_bytes !== null) return h('span', { class: 'hint' }, `${bytes(content.verifying_bytes)} verified`);
+  return content.verified ? `verified ${when(content.verified)}` : h('span', { class: 'hint' }, content.digest ? 'as imported' : 'to be verified');
 }
 
 function used(image) {

@@ -70,7 +70,8 @@ struct World {
                                    settings,
                                    facts,
                                    [this] { return database->leases().load(); },
-                                   [this](bool apply) { return plan(apply); }});
+                                   [this](bool apply) { return plan(apply); },
+                                   [this] { return database->problems(); }});
     }
     Result<api::Plan, api::PlanFailure> plan(bool apply) {
         if (!problems.empty()) {

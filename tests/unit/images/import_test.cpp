@@ -55,7 +55,7 @@ TEST_CASE("A master holds what the raw image held, in one extent, and zeros take
     raw.noise(10 * mib, 3 * mib);
     raw.zeros(20 * mib, 4 * mib); // written, but zero
     raw.noise(64 * mib - 512, 512);
-    const auto identity = value_of(import_image(*files, directory.file("disk.raw"), directory.file("master.vhdx"), no_progress()));
+    const auto identity = value_of(import_image(*files, directory.file("disk.raw"), directory.file("master.vhdx"), no_progress())).identity;
 
     const VhdxInspector inspector(directory.file("master.vhdx"));
     INFO(inspector.report().text());
@@ -84,7 +84,7 @@ TEST_CASE("A size that is no multiple of 512 is padded with zeros to the next Mi
     TemporaryDirectory directory;
     const auto files = make_posix_file_system();
     directory.write("disk.raw", std::string(5 * mib + 100, 'x'));
-    const auto identity = value_of(import_image(*files, directory.file("disk.raw"), directory.file("master.vhdx"), no_progress()));
+    const auto identity = value_of(import_image(*files, directory.file("disk.raw"), directory.file("master.vhdx"), no_progress())).identity;
     CHECK(identity.virtual_size == 6 * mib);
     const VhdxInspector inspector(directory.file("master.vhdx"));
     ByteVector expected(6 * mib);
@@ -146,7 +146,7 @@ TEST_CASE("An image of any format becomes a master with the same contents", "[im
                           directory.file("disk.raw") + "' '" + directory.file("disk") + "'");
     INFO(made.output);
     REQUIRE(made.status == 0);
-    const auto identity = value_of(import_image(*files, directory.file("disk"), directory.file("master.vhdx"), no_progress()));
+    const auto identity = value_of(import_image(*files, directory.file("disk"), directory.file("master.vhdx"), no_progress())).identity;
     CHECK(identity.virtual_size == 21 * mib);
     const VhdxInspector inspector(directory.file("master.vhdx"));
     INFO(inspector.report().text());
@@ -271,7 +271,7 @@ TEST_CASE("A master of a disk with 4096-byte sectors has them too, and overlays 
         disk.place(2, PayloadState::fully_present);
         disk.write(4 * mib, model.noise(4 * mib, 2 * mib));
     }
-    const auto identity = value_of(import_image(*files, directory.file("disk.vhdx"), directory.file("master.vhdx"), no_progress()));
+    const auto identity = value_of(import_image(*files, directory.file("disk.vhdx"), directory.file("master.vhdx"), no_progress())).identity;
     const auto master = value_of(open_master(*files, directory.file("master.vhdx"), identity));
     CHECK(master->geometry().logical_block_size == 4096);
     REQUIRE(create_persistent_overlay(*files, directory.file("overlay.vhdx"), *master));

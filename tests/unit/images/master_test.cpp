@@ -30,7 +30,7 @@ struct Imported {
         random.fill(MutableBytes(contents).first(8 * mib));
         random.fill(MutableBytes(contents).subspan(16 * mib));
         directory.write("disk.raw", as_text(contents));
-        identity = value_of(import_image(*files, directory.file("disk.raw"), path(), {}));
+        identity = value_of(import_image(*files, directory.file("disk.raw"), path(), {})).identity;
     }
     [[nodiscard]] std::string path() const { return directory.file("master.vhdx"); }
     [[nodiscard]] std::shared_ptr<Master> open() const { return value_of(open_master(*files, path(), identity)); }

@@ -1,0 +1,198 @@
+// The guard over masters in the store, over real files: they are touched as an administrator's hand or a failing disk does it.
+#include "core/random.hpp"
+#include "images/store.hpp"
+#include "images_test_files.hpp"
+#include "support/memory_catalogue.hpp"
+#include "support/recording_log.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+using namespace rootstock;
+using namespace rootstock::images;
+
+namespace {
+
+constexpr std::uint64_t mib = std::uint64_t{1} << 20U;
+constexpr std::chrono::hours week{24 * 7};
+
+/// A data directory with image win11 of 8 MiB, and machine lab1-07 on it.
+struct Guarded {
+    TemporaryDirectory directory;
+    std::unique_ptr<FileSystem> files = make_posix_file_system();
+    test::MemoryCatalogue catalogue;
+    test::RecordingLog log;
+    ManualClock clock;
+    std::unique_ptr<Store> store;
+
+    Guarded() {
+        ByteVector bytes(8 * mib);
+        SeededRandom(5).fill(bytes);
+        directory.write("win11.raw", as_text(bytes));
+        store = value_of(open_store(*files, directory.file("data"), catalogue, log, clock));
+        REQUIRE(store->import({directory.file("win11.raw")}, "win11", {}));
+        REQUIRE(open_disk());
+    }
+    [[nodiscard]] std::string master() const { return directory.file("data/images/win11/v0001.vhdx"); }
+    [[nodiscard]] Result<std::shared_ptr<Overlay>> open_disk(const std::string& machine = "lab1-07") const {
+        return store->open_machine_disk(machine, "win11", OverlayKind::persistent);
+    }
+    /// One byte of the payload, with the time put back: nothing but reading it all can tell.
+    void rot(std::uint64_t offset) const {
+        struct stat before {};
+        REQUIRE(::stat(master().c_str(), &before) == 0);
+        flip(offset);
+        const std::array<timespec, 2> times{before.st_atim, before.st_mtim};
+        REQUIRE(::utimensat(AT_FDCWD, master().c_str(), times.data(), 0) == 0);
+    }
+    void flip(std::uint64_t offset) const {
+        REQUIRE(::chmod(master().c_str(), 0644) == 0);
+        const auto file = value_of(files->open(master(), OpenMode::read_write));
+        ByteVector byte(1);
+        REQUIRE(file->read_at(offset, byte));
+        byte[0] ^= 1U;
+        REQUIRE(file->write_at(offset, byte));
+    }
+    [[nodiscard]] ContentState verify(std::uint32_t version = 0) const { return value_of(store->verify_version("win11", version, {})).front(); }
+    [[nodiscard]] LayerContent content() const { return value_of(store->images()).front().content; }
+};
+
+} // namespace
+
+TEST_CASE("An import has its digest, and a verification finds it sound", "[images][guard]") {
+    Guarded guarded;
+    REQUIRE(guarded.content().state);
+    CHECK_FALSE(guarded.content().state->verified);
+    const auto state = guarded.verify();
+    CHECK(state.damage.empty());
+    CHECK(state.verified == guarded.clock.wall());
+    CHECK(guarded.log.count("images.verify.done file=images/win11/v0001.vhdx") == 1);
+    CHECK(guarded.open_disk("lab1-08"));
+    CHECK_FALSE(guarded.store->verify_version("win11", 2, {}));
+    CHECK_FALSE(guarded.store->verify_version("win7", 0, {}));
+}
+
+TEST_CASE("Rot that neither time nor size betrays is found, told with the machines at risk, and refused until it is put right", "[images][guard]") {
+    Guarded guarded;
+    guarded.rot(5 * mib);
+    guarded.store->refresh_masters();
+    CHECK(guarded.log.count("images.master.touched") == 0);
+    const auto state = guarded.verify(1);
+    REQUIRE(state.damage.size() == 1);
+    CHECK((state.damage[0].offset == 4 * mib && state.damage[0].length == 2 * mib));
+    CHECK(guarded.log.count("images.master.damaged file=images/win11/v0001.vhdx") == 1);
+    CHECK(guarded.log.count("bytes=\"4194304 to 6291456\" machines=") == 1);
+    CHECK(guarded.log.count("lab1-07") == 1);
+
+    const auto refused = guarded.open_disk("lab1-08");
+    REQUIRE_FALSE(refused);
+    CHECK_THAT(refused.error().what, Catch::Contains("4194304 to 6291456") && Catch::Contains("lab1-07") && Catch::Contains("image verify win11"));
+
+    guarded.rot(5 * mib);
+    CHECK(guarded.verify(1).damage.empty());
+    CHECK(guarded.open_disk("lab1-08"));
+}
+
+TEST_CASE("An image from before digests were kept gets its digest at the first verification", "[images][guard]") {
+    Guarded guarded;
+    const auto before = *guarded.content().state;
+    REQUIRE(guarded.catalogue.contents().remove("images/win11/v0001.vhdx"));
+    CHECK_FALSE(guarded.content().state);
+    CHECK(guarded.open_disk("lab1-08"));
+    REQUIRE(guarded.store->verify_due(week, {}));
+    REQUIRE(guarded.content().state);
+    CHECK(guarded.content().state->root == before.root);
+    CHECK(guarded.content().state->verified);
+}
+
+TEST_CASE("What was verified is due again after its period, and damage is looked at again", "[images][guard]") {
+    Guarded guarded;
+    const auto verifications = [&] { return guarded.log.count("images.verify.started"); };
+    REQUIRE(guarded.store->verify_due(week, {}));
+    CHECK(verifications() == 0); // imported a moment ago
+    guarded.clock.advance(week);
+    REQUIRE(guarded.store->verify_due(week, {}));
+    REQUIRE(guarded.store->verify_due(week, {}));
+    CHECK(verifications() == 1);
+    guarded.rot(3 * mib);
+    guarded.clock.advance(week);
+    REQUIRE(guarded.store->verify_due(week, {}));
+    REQUIRE(guarded.store->verify_due(week, {}));
+    CHECK(verifications() == 2);
+    guarded.clock.advance(std::chrono::hours(1));
+    guarded.rot(3 * mib);
+    REQUIRE(guarded.store->verify_due(week, {}));
+    CHECK(verifications() == 3);
+    CHECK(guarded.content().state->damage.empty());
+}
+
+TEST_CASE("A verification that is stopped changes nothing; its progress is seen meanwhile", "[images][guard]") {
+    Guarded guarded;
+    std::size_t told = 0;
+    guarded.store->on_verification([&] { ++told; });
+    const auto stopped = guarded.store->verify_version("win11", 0, [&](std::uint64_t done, std::uint64_t) {
+        CHECK(guarded.content().verifying);
+        CHECK(guarded.content().verified_bytes == done);
+        return done < 4 * mib;
+    });
+    REQUIRE_FALSE(stopped);
+    CHECK(told >= 3);
+    CHECK_FALSE(guarded.content().verifying);
+    CHECK_FALSE(guarded.content().state->verified);
+}
+
+TEST_CASE("A master that is touched while it is open is told once, with the machines on it, and refused to the next", "[images][guard]") {
+    Guarded guarded;
+    std::string what;
+    SECTION("overwritten") {
+        guarded.flip(5 * mib);
+        what = "written to";
+    }
+    SECTION("truncated") {
+        REQUIRE(::chmod(guarded.master().c_str(), 0644) == 0);
+        std::filesystem::resize_file(guarded.master(), 4 * mib);
+        what = "truncated";
+    }
+    SECTION("removed") {
+        std::filesystem::remove(guarded.master());
+        what = "removed or replaced";
+    }
+    SECTION("replaced") {
+        REQUIRE(guarded.store->import({guarded.directory.file("win11.raw")}, "other", {}));
+        std::filesystem::rename(guarded.directory.file("data/images/other/v0001.vhdx"), guarded.master());
+        what = "removed or replaced";
+    }
+    guarded.store->refresh_masters();
+    guarded.store->refresh_masters();
+    CHECK(guarded.log.count("images.master.touched file=images/win11/v0001.vhdx") == 1);
+    CHECK(guarded.log.count(what) == 1);
+    CHECK(guarded.log.count("lab1-07") == 1);
+    const bool readable = what == "removed or replaced";
+    ByteVector sector(512);
+    CHECK(static_cast<bool>(value_of(guarded.open_disk())->read(0, sector)) == readable); // the bytes that are open are the right ones
+    CHECK_FALSE(guarded.open_disk("lab1-08"));
+    CHECK(guarded.log.count("images.master.refused file=images/win11/v0001.vhdx") == 1);
+}
+
+TEST_CASE("A master that was overwritten is refused after a restart, too, until it is found sound", "[images][guard]") {
+    Guarded guarded;
+    guarded.flip(5 * mib);
+    guarded.store->refresh_masters();
+    guarded.store.reset();
+    guarded.store = value_of(open_store(*guarded.files, guarded.directory.file("data"), guarded.catalogue, guarded.log, guarded.clock));
+    CHECK_FALSE(guarded.open_disk());
+    guarded.flip(5 * mib);
+    CHECK(guarded.verify().damage.empty());
+    CHECK(guarded.open_disk());
+}
+
+TEST_CASE("A master that was moved away and comes back is told, and serves again", "[images][guard]") {
+    Guarded guarded;
+    std::filesystem::rename(guarded.master(), guarded.master() + ".away");
+    guarded.store->refresh_masters();
+    REQUIRE_FALSE(guarded.open_disk("lab1-08"));
+    std::filesystem::rename(guarded.master() + ".away", guarded.master());
+    guarded.store->refresh_masters();
+    CHECK(guarded.log.count("images.master.back file=images/win11/v0001.vhdx") == 1);
+    CHECK(guarded.open_disk("lab1-08"));
+}
