@@ -27,6 +27,7 @@ ImageVersion version(std::uint32_t number) {
     version.file = "images/win11/v" + std::to_string(number) + ".vhdx";
     version.identity = {*Guid::parse("12345678-1234-1234-1234-123456789abc"), std::uint64_t{40} << 30U, 12345};
     version.created = wall_from_unix_ms(1767225600123);
+    version.current = true;
     return version;
 }
 
