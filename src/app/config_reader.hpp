@@ -28,6 +28,11 @@ class Problems {
 /// "12h", "30m", "90s", "7d", or whole seconds.
 [[nodiscard]] std::optional<std::chrono::seconds> parse_duration(std::string_view text);
 
+/// The text itself when `is_valid` says so.
+template <class Check> auto text_if(Check is_valid) {
+    return [is_valid](const std::string& text) { return is_valid(text) ? std::optional(text) : std::nullopt; };
+}
+
 /// One table. Every known key is asked for; finish() then complains of all others.
 class TableReader {
   public:

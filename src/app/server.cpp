@@ -277,7 +277,7 @@ Result<void> Server::start() {
     }
     parts_->housekeeper = std::make_unique<Housekeeper>(chores_period, [parts = parts_.get()] { parts->do_chores(); });
     if (const auto period = parts_->backbone->config().server.verify; period != std::chrono::seconds(0)) {
-        parts_->verifier = std::make_unique<Verifier>(parts_->backbone->store(), period, parts_->backbone->log());
+        parts_->verifier = std::make_unique<Verifier>(parts_->backbone->store(), period, parts_->backbone->log(), parts_->backbone->clock());
     }
     parts_->backbone->log().info("server.started", {{"version", version()}, {"page", url()}, {"data", parts_->backbone->config().server.data}});
     return {};

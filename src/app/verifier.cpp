@@ -22,7 +22,8 @@ void take_least_priority() {
 
 } // namespace
 
-Verifier::Verifier(images::Store& store, std::chrono::seconds period, Log& log) : store_(store), log_(log) {
+Verifier::Verifier(images::Store& store, std::chrono::seconds period, Log& log, const Clock& clock)
+    : store_(store), log_(log), clock_(clock) {
     housekeeper_ = std::make_unique<Housekeeper>(look_period, [this, period] { run(period); });
 }
 
@@ -45,11 +46,11 @@ void Verifier::run(std::chrono::seconds period) {
 /// False: the server stops.
 bool Verifier::keep_pace(std::uint64_t done_bytes) {
     if (done_bytes == 0) {
-        started_ = std::chrono::steady_clock::now();
+        started_ = clock_.now();
     }
-    const auto due = started_ + std::chrono::milliseconds(done_bytes * 1000 / verify_bytes_per_second);
+    const TimePoint due = started_ + std::chrono::milliseconds(done_bytes * 1000 / verify_bytes_per_second);
     std::unique_lock lock(mutex_);
-    return !wake_.wait_until(lock, due, [this] { return stopping_; });
+    return !wake_.wait_for(lock, due - clock_.now(), [this] { return stopping_; });
 }
 
 } // namespace rootstock::app

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "app/housekeeper.hpp"
+#include "core/clock.hpp"
 #include "images/store.hpp"
 
 namespace rootstock::app {
@@ -12,7 +13,7 @@ inline constexpr std::uint64_t verify_bytes_per_second = std::uint64_t{64} << 20
 class Verifier {
   public:
     /// `period`: how long a verification is good for.
-    Verifier(images::Store& store, std::chrono::seconds period, Log& log);
+    Verifier(images::Store& store, std::chrono::seconds period, Log& log, const Clock& clock);
     ~Verifier(); // ends the one under way
 
   private:
@@ -21,11 +22,12 @@ class Verifier {
 
     images::Store& store_;
     Log& log_;
+    const Clock& clock_;
     std::mutex mutex_; // guards stopping_
     std::condition_variable wake_;
     bool stopping_ = false;
-    std::chrono::steady_clock::time_point started_; // of the file under way
-    std::unique_ptr<Housekeeper> housekeeper_;      // last: its thread uses the rest
+    TimePoint started_;                        // of the file under way
+    std::unique_ptr<Housekeeper> housekeeper_; // last: its thread uses the rest
 };
 
 } // namespace rootstock::app

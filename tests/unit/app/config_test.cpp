@@ -274,10 +274,10 @@ TEST_CASE("DHCP's mistakes", "[app][config]") {
     CHECK_THAT(problems("")[0], Contains("interface = \"eth1\"") && Contains("mode = \"off\""));
 }
 
-TEST_CASE("Maintenance mode is named as what it is", "[app][config]") {
+TEST_CASE("Maintenance mode is not for the file: what begins it is named", "[app][config]") {
     const auto found = problems(without_dhcp(std::string(seat) + "mode = \"maintenance\""));
     REQUIRE(found.size() == 1);
-    CHECK_THAT(found[0], StartsWith("r.toml:6:8: ") && Contains("image versions"));
+    CHECK_THAT(found[0], StartsWith("r.toml:6:8: ") && Contains("image update"));
 }
 
 TEST_CASE("All problems are told at once, in the order of the file", "[app][config]") {

@@ -44,7 +44,7 @@ TEST_CASE("bash: subcommands and options of the command that is being typed", "[
     const auto script = completion_script(commands.app, "bash");
     REQUIRE(script.has_value());
     CHECK(offered(*script, "rootstock ma", 1) == "machine\n");
-    CHECK(offered(*script, "rootstock machine re", 2) == "replace reset remove\n");
+    CHECK(offered(*script, "rootstock machine re", 2) == "replace reset rebase remove\n");
     CHECK(offered(*script, "rootstock machine replace lab1-07 --w", 4) == "--with\n");
     CHECK(offered(*script, "rootstock volume create data --js", 4) == "--json\n");
     CHECK(offered(*script, "rootstock volume set data --no", 4) == "--nobody --no-chap --no-mutual-chap\n");

@@ -26,7 +26,7 @@ TEST_CASE("Image and volume names may hold dots and underscores, but name no oth
 }
 
 TEST_CASE("Every mode, stage and outcome is found by its own name", "[fleet]") {
-    for (const Mode mode : {Mode::persistent, Mode::reset}) {
+    for (const Mode mode : {Mode::persistent, Mode::reset, Mode::maintenance}) {
         CHECK(parse_mode(mode_name(mode)) == mode);
     }
     for (std::size_t stage = 0; stage < stage_count; ++stage) {
@@ -35,7 +35,7 @@ TEST_CASE("Every mode, stage and outcome is found by its own name", "[fleet]") {
     for (const BootOutcome outcome : {BootOutcome::in_progress, BootOutcome::running, BootOutcome::ended, BootOutcome::failed, BootOutcome::refused}) {
         CHECK(parse_outcome(outcome_name(outcome)) == outcome);
     }
-    CHECK_FALSE(parse_mode("maintenance"));
+    CHECK_FALSE(parse_mode("Maintenance"));
     CHECK_FALSE(parse_stage(""));
     CHECK_FALSE(parse_outcome("Running"));
 }
