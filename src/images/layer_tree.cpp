@@ -95,9 +95,6 @@ std::vector<std::string> LayerTree::users(const std::string& layer) const {
     for (const SnapshotRow& row : snapshots) {
         add(row.layer, in_words(row));
     }
-    for (const ImageVersion& row : versions) {
-        add(row.file, "image " + row.image);
-    }
     return users;
 }
 

@@ -18,7 +18,7 @@ struct LayerTree {
     [[nodiscard]] const LayerRow* find(const std::string& layer) const;
     /// The layer, then what it stands on. An error when a row is missing, or there are more than limits::chain_depth.
     [[nodiscard]] Result<std::vector<LayerRow>> chain(const std::string& layer) const;
-    /// Whose contents need it, directly or through other layers, in words for people: "lab1-07", "volume data", "image win11-lab", "snapshot a of lab1-07".
+    /// Whose contents need it, directly or through other layers, in words for people: "lab1-07", "volume data", "snapshot a of lab1-07".
     [[nodiscard]] std::vector<std::string> users(const std::string& layer) const;
     /// Who began as this version, in words, but for the layers of other versions: those stay with them.
     void add_users(const ImageVersion& version, std::vector<std::string>& users) const;

@@ -84,11 +84,11 @@ Result<std::shared_ptr<Overlay>> DirectoryStore::create_overlay(const std::strin
         return version.error();
     }
     OverlayRow row{machine, image, version->number, kind, overlay_file(machine, kind), clock_.wall(), version->file, {}};
+    Result<std::shared_ptr<Master>> master = master_on(row.layer); // nothing is made over one that cannot be used
+    if (!master) {
+        return master.error();
+    }
     if (kind == OverlayKind::reset) {
-        Result<std::shared_ptr<Master>> master = master_on(row.layer);
-        if (!master) {
-            return master.error();
-        }
         const Result<void> put = catalogue_.put_overlay(row);
         return put ? open_reset(row, std::move(*master)) : Result<std::shared_ptr<Overlay>>(put.error());
     }

@@ -26,7 +26,9 @@ Result<std::shared_ptr<Master>> DirectoryStore::master_on(const std::string& lay
     if (!master || master->identity() != chain->front().identity || master->health() != LayerHealth::intact) {
         Result<std::shared_ptr<Master>> opened = open_master(open_files_, places_of(*chain));
         if (!opened) {
-            masters_.erase(layer);
+            if (!master) { // one that was open stays watched: its file may come back
+                masters_.erase(layer);
+            }
             return unusable_layer(*tree, layer, opened.error());
         }
         master = std::move(*opened);

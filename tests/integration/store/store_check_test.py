@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent / "volumes"))
 sys.path.insert(0, str(Path(__file__).parent.parent / "guard"))
 from guard_test import MAC, MIB, Guest, make_image, qemu_io  # noqa: E402
-from volumes_test import PROGRAM, run, server, volume  # noqa: E402
+from volumes_rig import PROGRAM, run, server, volume  # noqa: E402
 
 MASTER, OVERLAY, VOLUME = "images/win11/v0001.vhdx", "overlays/lab1-01.vhdx", "volumes/data.vhdx"
 

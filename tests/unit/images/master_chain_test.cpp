@@ -8,7 +8,6 @@
 #include "support/sim_file.hpp"
 
 #include <algorithm>
-#include <chrono>
 
 using namespace rootstock;
 using namespace rootstock::images;
@@ -83,39 +82,6 @@ TEST_CASE("A chain is one disk: sectors of the newest file that has them, zeros 
     CHECK((blocking == chain.contents));
     CHECK_FALSE(master->extent(2 * block_bytes, 4096).mapped);
     CHECK(master->extent(block_bytes + 512, 4096).length == 512);
-}
-
-TEST_CASE("A read of a deep chain costs what one of a single file does", "[images][master][chain]") {
-    const auto cost_at_depth = [](unsigned depth) {
-        Chain chain;
-        for (unsigned level = 1; level < depth; ++level) {
-            chain.add([&](Overlay& disk) {
-                for (int i = 0; i < 16; ++i) {
-                    chain.write(disk, (chain.random.u32() % (disk_bytes / 65536)) * 65536, 65536);
-                }
-            });
-        }
-        const auto master = chain.open();
-        for (std::uint64_t offset = 0; offset < disk_bytes; offset += 65536) { // and all of it is in memory then
-            const Bytes expected = Bytes(chain.contents).subspan(offset, 65536);
-            REQUIRE(std::ranges::equal(read_with_loads(*master, offset, 65536, true), expected));
-        }
-        // What a read does before it sends: no file is touched.
-        auto best = std::chrono::steady_clock::duration::max();
-        for (int round = 0; round < 20; ++round) {
-            const auto start = std::chrono::steady_clock::now();
-            for (std::uint64_t offset = 0; offset < disk_bytes; offset += 4096) {
-                GatheringSink sink;
-                REQUIRE(master->try_read(offset, 4096, true, sink).status == block::TryStatus::done);
-            }
-            best = std::min(best, std::chrono::steady_clock::now() - start);
-        }
-        return std::chrono::duration<double, std::micro>(best).count();
-    };
-    const double flat = cost_at_depth(2);
-    const double deep = cost_at_depth(16);
-    CAPTURE(flat, deep);
-    CHECK(deep < 1.5 * flat); // 1.2 where nothing else runs: the machine that tests may be busy
 }
 
 TEST_CASE("A chain with a wrong, missing or unclean file is refused by its name", "[images][master][chain]") {

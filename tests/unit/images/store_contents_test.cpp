@@ -170,7 +170,9 @@ TEST_CASE("A master that is touched while it is open is told once, with the mach
     const bool readable = what == "removed or replaced";
     ByteVector sector(512);
     CHECK(static_cast<bool>(value_of(guarded.open_disk())->read(0, sector)) == readable); // the bytes that are open are the right ones
-    CHECK_FALSE(guarded.open_disk("lab1-08"));
+    const auto refused = guarded.open_disk("lab1-08");
+    REQUIRE_FALSE(refused);
+    CAPTURE(refused.error().what);
     CHECK(guarded.log.count("images.master.refused file=images/win11/v0001.vhdx") == 1);
 }
 
