@@ -139,6 +139,7 @@ class DirectoryStore final : public Store {
     void tell_health();
 
     Result<void> settle(LayerRow layer);
+    Result<void> finish_sealing(const LayerRow& layer);
     Result<void> finish_rewriting(const LayerRow& layer);
     Result<void> rewrite(const LayerTree& tree, const LayerTree::Shorter& shorter, const ProgressCallback& progress);
     Result<void> replace_layer(const LayerRow& old, const std::string& below, const MasterIdentity& identity);

@@ -152,6 +152,12 @@ Result<void> DirectoryStore::finish_rewriting(const LayerRow& layer) {
     return layout_.put_rewritten(layer.file);
 }
 
+/// A disk's file becomes a layer before it loses its permission to be written. The layers of versions come with it: theirs were lost to somebody.
+Result<void> DirectoryStore::finish_sealing(const LayerRow& layer) {
+    const std::string path = layout_.path(layer.file);
+    return layer.file.starts_with(version_directory) || !files_.exists(path) ? Result<void>() : files_.make_read_only(path);
+}
+
 Result<void> DirectoryStore::recover() {
     const Result<LayerTree> tree = LayerTree::read(catalogue_);
     if (!tree) {
@@ -168,6 +174,9 @@ Result<void> DirectoryStore::recover() {
     }
     for (const LayerRow& row : tree->layers) {
         if (row.origin.empty()) {
+            if (Result<void> sealed = finish_sealing(row); !sealed) {
+                return sealed;
+            }
             continue;
         }
         log_.info("images.store.completed", {{"file", row.file}});

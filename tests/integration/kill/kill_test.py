@@ -3,11 +3,13 @@
     kill_test.py ROOTSTOCK [ROUNDS]        ROOTSTOCK_KILL_ROUNDS=100 does the same; ROOTSTOCK_KILL_SEED=n starts elsewhere
 
 Initiators of our own write to a persistent machine, a machine in mode reset, and a volume, several commands at a time, and know of each write whether it
-was acknowledged. One that was not may be there or not, block by block; an acknowledged one that is not there ends the test. Loopback only.
+was acknowledged. One that was not may be there or not, block by block; an acknowledged one that is not there ends the test. Meanwhile snapshots of these
+disks come and go, and chains are flattened. Loopback only.
 """
 import os
 import random
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -15,13 +17,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "machines"))
 from initiator import Initiator, boot, volume_access  # noqa: E402
-from volumes_test import GOOD, server, volume  # noqa: E402
+from volumes_rig import GOOD, PROGRAM, server, volume  # noqa: E402
 
 ROUNDS = int(sys.argv[2] if len(sys.argv) > 2 else os.environ.get("ROOTSTOCK_KILL_ROUNDS", 8))
 SEED = int(os.environ.get("ROOTSTOCK_KILL_SEED", 1))
 BLOCK = 4096
 BLOCKS = 6000  # of 4 KiB, in 24 MiB: several payload blocks of the overlay
 OUTSTANDING = 8
+SNAPSHOTS_A_ROUND = 1  # of each disk: deleting their files takes longer than all the rest
 IMAGE_BYTE = 0xA5
 
 
@@ -102,17 +105,46 @@ def machine_disk(served, name, mac, mode):
     return Disk(name, boot(served, mac), bytes([IMAGE_BYTE] * 8))
 
 
-def kill_once(served, disks, number, chance):
+class Snapshots:
+    """Of two disks in use, until the server is killed; some are removed again."""
+
+    def __init__(self, served):
+        self.served, self.count = served, 0
+
+    def work(self, chance):
+        for disk in (("kept",), ("data", "--volume")):
+            self.count += 1
+            if not self.done("create", disk[0], f"s{self.count}", *disk[1:]):
+                return False
+            if chance.random() < 0.5 and not self.done("remove", disk[0], f"s{self.count}", *disk[1:]):
+                return False
+        return chance.random() < 0.85 or self.done("flatten", "--most-files", "2")
+
+    def work_until_killed(self, seed):
+        chance = random.Random(seed)
+        for _ in range(SNAPSHOTS_A_ROUND):
+            if not self.work(chance):
+                break
+
+    def done(self, *words):
+        """False: the server is not there any more. It has answered everything that it answers with success."""
+        ended = subprocess.run([PROGRAM, "snapshot", *words, "--config", str(self.served.config)], capture_output=True, text=True, timeout=60, check=False)
+        assert ended.returncode == 0 or self.served.process.poll() is not None or "ended the connection" in ended.stderr, (words, ended.stderr)
+        return ended.returncode == 0 and self.served.process.poll() is None
+
+
+def kill_once(served, disks, snapshots, number, chance):
     failures = []
 
-    def work(disk, seed, ready):
+    def work(job, *arguments):
         try:
-            disk.write_until_killed(served, seed, ready)
+            job(*arguments)
         except BaseException as error:  # told by the main thread
             failures.append(error)
 
     readies = [threading.Event() for _ in disks]
-    writers = [threading.Thread(target=work, args=(disk, f"{SEED} {number} {disk.name}", ready)) for disk, ready in zip(disks, readies)]
+    writers = [threading.Thread(target=work, args=(disk.write_until_killed, served, f"{SEED} {number} {disk.name}", ready)) for disk, ready in zip(disks, readies)]
+    writers.append(threading.Thread(target=work, args=(snapshots.work_until_killed, f"{SEED} {number} snapshots")))
     for writer in writers:
         writer.start()
     for ready in readies:
@@ -135,12 +167,15 @@ def main():
         served.command("image", "import", str(served.folder / "win11.raw"), "--name", "win11")
         disks = [machine_disk(served, "kept", "52:54:00:aa:00:01", "persistent"), machine_disk(served, "thrown", "52:54:00:aa:00:02", "reset"),
                  Disk("data", volume_access("data"))]
+        snapshots = Snapshots(served)
         for number in range(ROUNDS):
-            kill_once(served, disks, number, chance)
+            kill_once(served, disks, snapshots, number, chance)
             done = ", ".join(f"{disk.name} {disk.acknowledged}" for disk in disks)
-            print(f"round {number + 1} of {ROUNDS} after {time.monotonic() - begun:.0f} s: acknowledged writes {done}", flush=True)
+            print(f"round {number + 1} of {ROUNDS} after {time.monotonic() - begun:.0f} s: acknowledged writes {done}; {snapshots.count} snapshots", flush=True)
         for disk in disks:
             assert disk.acknowledged > ROUNDS * 10, f"{disk.name}: {disk.acknowledged} writes: it did not die in the midst of work"
+        assert snapshots.count >= ROUNDS, snapshots.count
+        served.command("store", "check")
 
 
 if __name__ == "__main__":
