@@ -111,7 +111,8 @@ TEST_CASE("Bounds: an answer to a login beyond the initiator's data segment leav
         REQUIRE(login_status(last) == LoginStatus::success);
         CHECK((last[0].header.flags & (final_bit | continue_bit)) == final_bit);
         CHECK(last[0].data.empty());
-        const auto pairs = parse_text(first[0].text() + rest[0].text());
+        const std::string whole = first[0].text() + rest[0].text();
+        const auto pairs = parse_text(whole);
         REQUIRE(pairs);
         const auto unknown_keys = std::count_if(pairs->begin(), pairs->end(), [](const KeyValue& pair) { return pair.value == "NotUnderstood"; });
         CHECK(static_cast<std::size_t>(unknown_keys) == limits::keys_per_request - 3);
