@@ -1,10 +1,27 @@
 // DirectoryStore: a machine's disk becomes the next version of an image.
 #include "images/directory_store.hpp"
 
+#include "images/vhdx_image.hpp"
+
 #include <algorithm>
 #include <utility>
 
 namespace rootstock::images {
+
+namespace {
+
+/// The log of a file that is written to no more holds nothing: its reserved space goes back. A failure costs that space alone.
+void give_back_log(FileSystem& files, const std::string& path) {
+    const auto file = files.open(path, OpenMode::read_write);
+    if (!file) {
+        return;
+    }
+    if (const auto image = open_vhdx_read_only(**file); image && !image->replay) {
+        static_cast<void>((*file)->punch_hole(image->current.header.log_offset, image->current.header.log_length));
+    }
+}
+
+} // namespace
 
 /// A name for a new file of `disk`: snapshots and versions may have kept the usual one.
 Result<std::string> DirectoryStore::free_file(const DiskName& disk) {
@@ -63,6 +80,7 @@ Result<LayerRow> DirectoryStore::as_layer(const WritableFile& row) {
     if (!below) {
         return below.error();
     }
+    give_back_log(files_, layout_.path(row.file));
     std::vector<LayerPlace> places = places_of(*below);
     places.insert(places.begin(), LayerPlace{layout_.path(row.file), {}});
     Result<std::shared_ptr<Master>> master = open_master(open_files_, places);
