@@ -5,7 +5,6 @@
 #include "support/stub_device.hpp"
 
 #include <future>
-#include <thread>
 
 using namespace rootstock;
 using namespace rootstock::iscsi;
@@ -251,7 +250,7 @@ TEST_CASE("Resets and CLEAR TASK SET: answered when other sessions' writes have 
     const auto unit = target->units.at(0).unit;
     const auto other = unit->attach("iqn.other,i,0x1", 1, {0}, false);
     const scsi::TaskClaim claim(*other);
-    std::thread writer([&] { CHECK(unit->write(claim, 0, ByteVector(512), false)); });
+    auto written = std::async(std::launch::async, [&] { return static_cast<bool>(unit->write(claim, 0, ByteVector(512), false)); });
     begun.get_future().wait();
     auto header = make_header<TaskManagementRequestHeader>(Opcode::task_management_request);
     header.opcode_byte |= immediate_bit;
@@ -260,7 +259,7 @@ TEST_CASE("Resets and CLEAR TASK SET: answered when other sessions' writes have 
     auto answered = std::async(std::launch::async, [&] { return response_of(host.exchange(header)); });
     CHECK(answered.wait_for(std::chrono::milliseconds(50)) == std::future_status::timeout);
     may_end.set_value();
-    writer.join();
+    CHECK(written.get());
     CHECK(answered.get() == 0);
     const auto late = unit->write(claim, 0, ByteVector(512), false);
     REQUIRE_FALSE(late);

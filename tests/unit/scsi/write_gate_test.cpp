@@ -3,6 +3,7 @@
 #include "support/catch.hpp"
 #include "support/scsi_host.hpp"
 
+#include <future>
 #include <mutex>
 #include <random>
 #include <thread>
@@ -221,23 +222,16 @@ TEST_CASE("PREEMPT AND ABORT is answered when what the preempted one was writing
     REQUIRE(reserve_out(victim, 0, 0, 0xa));
     REQUIRE(reserve_out(fencer, 0, 0, 0xb));
     REQUIRE(reserve_out(victim, 1, 0xa, 0));
-    std::atomic<bool> fenced{false};
-    std::thread fencing;
+    std::future<bool> fencing;
+    bool early = false;
     device->after_read = [&] { // within the victim's COMPARE AND WRITE
-        if (fencing.joinable()) {
-            return;
-        }
-        fencing = std::thread([&] {
-            REQUIRE(reserve_out(fencer, 5, 0xb, 0xa));
-            fenced = true;
-        });
-        for (int i = 0; i < 50; ++i) {
-            std::this_thread::sleep_for(std::chrono::milliseconds(1));
-            CHECK_FALSE(fenced);
+        if (!fencing.valid()) {
+            fencing = std::async(std::launch::async, [&] { return reserve_out(fencer, 5, 0xb, 0xa); });
+            early = fencing.wait_for(std::chrono::milliseconds(50)) != std::future_status::timeout;
         }
     };
     REQUIRE(victim.run(compare_and_write_cdb, compare_and_write({}, {1, 0})).good());
     CHECK(device->log.size() == 2);
-    fencing.join();
-    CHECK(fenced);
+    CHECK_FALSE(early);
+    CHECK(fencing.get());
 }
