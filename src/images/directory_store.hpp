@@ -186,7 +186,7 @@ class DirectoryStore final : public Store {
     std::map<std::string, std::shared_ptr<Master>> masters_;      // by layer
     std::vector<std::weak_ptr<Master>> replaced_;                 // that somebody may still have open
     std::map<std::string, LayerHealth> told_;  // by layer: what was wrong with it and has been told; of refresh_masters() alone
-    std::timed_mutex verification_;            // one at a time
+    std::mutex verification_;                  // one at a time
     std::atomic<unsigned> waiting_{0};         // who asked for a verification goes before verify_due()
     std::map<std::string, WallTime> attempts_; // by layer: the last verification by itself; under verification_
     std::mutex progress_mutex_;                // guards the three below, also over the listener's call
