@@ -79,6 +79,13 @@ class Initiator(Pc):
         counted = re.findall(r"^\s*(\w+): (\d+)$", self.run("iscsiadm -m session -s"), re.MULTILINE)
         return {name: [int(count) for other, count in counted if other == name] for name, _ in counted}
 
+    def wait_for_count(self, name, count, seconds=60):
+        """Until the kernel has counted so many of them, over all sessions."""
+        deadline = time.monotonic() + seconds * PATIENCE
+        while sum(self.statistics()[name]) < count:
+            assert time.monotonic() < deadline, f"{name} is {self.statistics()[name]}, not {count}"
+            time.sleep(0.2)
+
     # --- several paths
 
     def start_multipathd(self, disks):
