@@ -10,6 +10,8 @@ from rig.server import IQN_PREFIX
 OLD, NEW = "52:54:00:aa:00:01", "52:54:00:bb:00:01"
 # iPXE has its disk.
 DISK = r"Registered SAN device|Booting from SAN device"
+# Well below the 25 s that the server holds a waiting PC's request: nobody waited for the next one. On an idle machine it is below 2 s.
+AT_ONCE = 10 * PATIENCE
 
 
 class Fleet(Case):
@@ -27,7 +29,9 @@ class Fleet(Case):
         begun = time.monotonic()
         command()
         pc.wait_for(DISK, 30, position)
-        return time.monotonic() - begun
+        took = time.monotonic() - begun
+        print(f"it went on after {took:.1f} s")
+        return took
 
     def test_unknown_waits(self):
         server = self.server().start()
@@ -36,7 +40,7 @@ class Fleet(Case):
         time.sleep(5)  # it stays there
         self.assertIsNone(pc.console.find(DISK))
         took = self.seconds_to_disk(pc, lambda: server.cli("machine", "assign", NEW, "--name", "lab1-09", "--image", IMAGE))
-        self.assertLess(took, 2 * PATIENCE, "a waiting PC goes on within two seconds of its assignment")
+        self.assertLess(took, AT_ONCE, "a waiting PC goes on at once")
         self.assertEqual(pc.wait_ready()["host"], "lab1-09")
         self.assertEqual(server.cli("machine", "list")["unknown"], [])
 
@@ -52,7 +56,7 @@ class Fleet(Case):
         new = self.pc(NEW, name="new").power_on()
         self.wait_until_waiting(server, new)
         took = self.seconds_to_disk(new, lambda: server.cli("machine", "replace", "lab1-01", "--with", NEW))
-        self.assertLess(took, 2 * PATIENCE)
+        self.assertLess(took, AT_ONCE)
         ready = new.wait_ready()
         self.assertEqual((ready["host"], ready["boots"], ready["mac"]), ("lab1-01", 2, NEW))
         self.assertEqual(ready["initiator"], f"{IQN_PREFIX}:initiator.2:lab1-01")
@@ -74,7 +78,7 @@ class Fleet(Case):
         old.wait_ready()
         server.wait_for_state("lab1-01", "running")
         server.cli("machine", "replace", "lab1-01", "--with", NEW)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60 * PATIENCE
         while sessions := server.cli("session", "list")["sessions"]:
             self.assertLess(time.monotonic(), deadline, f"the old PC still has its disk: {sessions}")
             time.sleep(0.2)

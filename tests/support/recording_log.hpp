@@ -19,7 +19,7 @@ class RecordingLog final : public Log {
         return count_locked(text);
     }
     /// Whether one has come within `patience`.
-    [[nodiscard]] bool wait_for(std::string_view text, std::chrono::seconds patience = std::chrono::seconds(20)) {
+    [[nodiscard]] bool wait_for(std::string_view text, std::chrono::seconds patience = std::chrono::seconds(60)) {
         std::unique_lock lock(mutex_);
         return changed_.wait_for(lock, patience, [&] { return count_locked(text) > 0; });
     }

@@ -8,7 +8,7 @@ namespace {
 
 /// What the stream says next, waiting for it.
 std::string next_events(http::Stream& stream) {
-    for (int i = 0; i < 500; ++i) {
+    for (int i = 0; i < 6000; ++i) {
         const auto next = stream.next();
         REQUIRE(next);
         if (!next->empty()) {

@@ -99,12 +99,12 @@ class ImageFiles(unittest.TestCase):
     def test_interrupt(self):
         """Ctrl-C while standard input is read leaves nothing."""
         process = subprocess.Popen([BINARY, "--config", self.config, "image", "import", "-", "--name", "x"], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not self.left_over() and time.monotonic() < deadline:
             time.sleep(0.01)
         self.assertTrue(self.left_over())
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 1)
         self.assertIn(b"cancelled", errors)
         self.assertEqual(self.left_over(), [])

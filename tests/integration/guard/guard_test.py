@@ -90,7 +90,7 @@ def event(lab, words):
     begun = time.monotonic()
     lab.served.await_words(words)
     took = time.monotonic() - begun
-    assert took < 5, f"{words} took {took:.1f} s"
+    assert took < 30, f"{words} took {took:.1f} s"
     line = next(line for line in lab.served.words().splitlines() if words in line)
     assert "file=images/win11/v0001.vhdx" in line and re.search(r"machines=.*lab1-01", line), line
 

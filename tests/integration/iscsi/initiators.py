@@ -31,7 +31,7 @@ class Target:
         return f"iscsi://{login}{host}:{self.port}/{TARGET}/{lun}"
 
     def finish(self):
-        out, log = self.process.communicate(timeout=30)
+        out, log = self.process.communicate(timeout=60)
         assert self.process.returncode == 0, (self.process.returncode, log)
         counters = dict(zip(out.split()[::2], map(int, out.split()[1::2])))
         assert counters["leases"] == 0, counters
@@ -46,7 +46,7 @@ def target(*options):
     finally:
         if served.process.poll() is None:
             served.process.stdin.close()
-            served.process.wait(timeout=30)
+            served.process.wait(timeout=60)
 
 
 def run(*command, code=0, timeout=60):
@@ -104,7 +104,7 @@ def check_chap():
 def check_mutual_chap():
     def inquiry(served, secret):
         return subprocess.run(["iscsi-inq", served.url(f"pc01%secret12secret34@") + f"?target_user=tgt&target_password={secret}"],
-                              capture_output=True, text=True, timeout=30).returncode
+                              capture_output=True, text=True, timeout=60).returncode
 
     with target("--chap", "pc01:secret12secret34", "--mutual", "tgt:othersecret567") as served:
         assert inquiry(served, "othersecret567") == 0
@@ -197,7 +197,7 @@ def read10(tag, cmd_sn, lba, blocks):
 
 
 def log_in(served, isid=b"\x80\0\0\0\0\1"):
-    connection = socket.create_connection(("127.0.0.1", served.port), timeout=20)
+    connection = socket.create_connection(("127.0.0.1", served.port), timeout=60)
     connection.sendall(login_pdu(isid))
     answer = read_pdu(connection)
     assert answer[0] == 0x23 and answer[36:38] == b"\0\0", answer
@@ -248,12 +248,12 @@ def check_calls_per_reply():
 def check_strangers():
     with target() as served:
         for garbage in (b"GET / HTTP/1.1\r\n\r\n" * 8, b"\0" * 5000, b"\xff" * 5000, struct.pack(">BBBBI", 0x43, 0x87, 0, 0, 0xFFFFFF) + b"\0" * 40):
-            with socket.create_connection(("127.0.0.1", served.port), timeout=20) as connection:
+            with socket.create_connection(("127.0.0.1", served.port), timeout=60) as connection:
                 with contextlib.suppress(ConnectionError):
                     connection.sendall(garbage)
                     while connection.recv(4096):
                         pass
-        silent = [socket.create_connection(("127.0.0.1", served.port), timeout=20) for _ in range(20)]
+        silent = [socket.create_connection(("127.0.0.1", served.port), timeout=60) for _ in range(20)]
         assert "ROOTSTCK" in run("iscsi-inq", served.url())
         for connection in silent:
             connection.close()

@@ -282,7 +282,7 @@ TEST_CASE("stop() ends running transfers at once", "[integration][tftp]") {
     REQUIRE(client.receive(port).size() == 516);
     const auto before = std::chrono::steady_clock::now();
     rig.service.stop();
-    CHECK(std::chrono::steady_clock::now() - before < 1s);
+    CHECK(std::chrono::steady_clock::now() - before < 5s);
 }
 
 TEST_CASE("Many clients at once, each with a window, get their file whole", "[integration][tftp]") {

@@ -60,7 +60,7 @@ def import_small(served):
 
 
 def wait_until(condition, what):
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.05)

@@ -59,7 +59,7 @@ class Server:
 
     def await_words(self, words, count=1):
         """The server writes its log when its peer may have gone on already."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while self.words().count(words) < count:
             assert time.monotonic() < deadline, f"no {words!r} in:\n{self.words()[-2000:]}"
             time.sleep(0.02)

@@ -75,7 +75,7 @@ class Browser:
     def find(self, css):
         return self._call("POST", "/element", {"using": "css selector", "value": css})[ELEMENT]
 
-    def wait(self, what, script, *arguments, seconds=20):
+    def wait(self, what, script, *arguments, seconds=60):
         """Until `script` returns something true; gives it."""
         deadline = time.monotonic() + seconds
         while True:
@@ -86,14 +86,14 @@ class Browser:
                 raise AssertionError(f"not within {seconds} s: {what}\n{self.text('body')[:3000]}")
             time.sleep(0.05)
 
-    def wait_for(self, css, seconds=20):
+    def wait_for(self, css, seconds=60):
         return self.wait(css, "return !!document.querySelector(arguments[0])", css, seconds=seconds)
 
-    def wait_text(self, css, text, seconds=20):
+    def wait_text(self, css, text, seconds=60):
         return self.wait(f"{text!r} in {css}", "const e = document.querySelector(arguments[0]); return e && e.innerText.includes(arguments[1])", css, text,
                          seconds=seconds)
 
-    def wait_gone(self, css, seconds=20):
+    def wait_gone(self, css, seconds=60):
         return self.wait(f"no {css}", "return !document.querySelector(arguments[0])", css, seconds=seconds)
 
     def click(self, css):

@@ -33,7 +33,7 @@ struct Arrivals {
     }
     void wait_for(std::size_t count) {
         std::unique_lock lock(mutex);
-        REQUIRE(changed.wait_for(lock, std::chrono::seconds(10), [&] { return shards.size() == count; }));
+        REQUIRE(changed.wait_for(lock, std::chrono::seconds(60), [&] { return shards.size() == count; }));
     }
 };
 
