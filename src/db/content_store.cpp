@@ -62,6 +62,14 @@ Result<std::optional<ContentDigest>> load_digest(Connection& connection, const s
 
 } // namespace
 
+Result<void> write_content(Connection& connection, const images::ContentRecord& record) {
+    return connection.run("INSERT INTO content (file, file_size, root, verified_ms, leaves, data_write_guid) VALUES (?1, ?2, ?3, ?4, ?5, ?6) "
+                          "ON CONFLICT (file) DO UPDATE SET file_size = ?2, root = ?3, verified_ms = ?4, leaves = ?5, data_write_guid = ?6, damage = ''",
+                          record.file, static_cast<std::int64_t>(record.digest.file_size), record.digest.root(),
+                          record.verified ? std::optional(unix_ms(*record.verified)) : std::nullopt, Bytes(record.digest.leaves),
+                          record.data_write_guid.text());
+}
+
 Result<std::vector<ContentState>> ContentStore::all() {
     return writer_.run([](Connection& connection) {
         return collect(connection.query("SELECT file, root, verified_ms, damage, data_write_guid FROM content ORDER BY file"), "content", read_state);
@@ -82,14 +90,8 @@ Result<std::optional<ContentDigest>> ContentStore::digest(const std::string& fil
     return writer_.run([&file](Connection& connection) { return load_digest(connection, file); });
 }
 
-Result<void> ContentStore::put(const std::string& file, const Guid& data_write_guid, const ContentDigest& digest,
-                              std::optional<WallTime> verified) {
-    return writer_.run([&](Connection& connection) {
-        return connection.run("INSERT INTO content (file, file_size, root, verified_ms, leaves, data_write_guid) VALUES (?1, ?2, ?3, ?4, ?5, ?6) "
-                              "ON CONFLICT (file) DO UPDATE SET file_size = ?2, root = ?3, verified_ms = ?4, leaves = ?5, data_write_guid = ?6, damage = ''",
-                              file, static_cast<std::int64_t>(digest.file_size), digest.root(),
-                              verified ? std::optional(unix_ms(*verified)) : std::nullopt, Bytes(digest.leaves), data_write_guid.text());
-    });
+Result<void> ContentStore::put(const images::ContentRecord& record) {
+    return writer_.run([&record](Connection& connection) { return write_content(connection, record); });
 }
 
 Result<void> ContentStore::note_verified(const std::string& file, WallTime when, const Damage& damage) {

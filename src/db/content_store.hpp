@@ -6,6 +6,9 @@
 
 namespace rootstock::db {
 
+/// In the transaction of whoever calls; replaces what was known of the file.
+[[nodiscard]] Result<void> write_content(Connection& connection, const images::ContentRecord& record);
+
 class ContentStore final : public images::ContentBook {
   public:
     explicit ContentStore(Writer& writer) : writer_(writer) {}
@@ -13,8 +16,7 @@ class ContentStore final : public images::ContentBook {
     Result<std::vector<images::ContentState>> all() override;
     Result<std::optional<images::ContentState>> find(const std::string& file) override;
     Result<std::optional<images::ContentDigest>> digest(const std::string& file) override;
-    Result<void> put(const std::string& file, const Guid& data_write_guid, const images::ContentDigest& digest,
-                     std::optional<WallTime> verified) override;
+    Result<void> put(const images::ContentRecord& record) override;
     Result<void> note_verified(const std::string& file, WallTime when, const std::vector<images::File::Stretch>& damage) override;
     Result<void> remove(const std::string& file) override;
 

@@ -231,6 +231,7 @@ Result<std::vector<images::Maintenance>> ImageStore::maintenance() {
 Result<void> ImageStore::apply(const images::CatalogueChange& change) {
     return writer_.run([&change](Connection& connection) {
         Result<void> done = for_all(connection, change.put_layers, write_layer);
+        done = done ? for_all(connection, change.put_contents, write_content) : done;
         done = done ? for_all(connection, change.add_versions, write_version) : done;
         done = done ? for_all(connection, change.add_releases, write_release) : done;
         done = done ? for_all(connection, change.put_overlays, write_overlay) : done;
@@ -244,6 +245,7 @@ Result<void> ImageStore::apply(const images::CatalogueChange& change) {
         done = done ? delete_named(connection, "volume", "name", change.remove_volumes) : done;
         done = done ? for_all(connection, change.remove_versions, delete_version) : done;
         done = done ? delete_named(connection, "image", "name", change.remove_images) : done;
+        done = done ? delete_named(connection, "content", "file", change.remove_layers) : done;
         return done ? delete_named(connection, "layer", "file", change.remove_layers) : done;
     });
 }

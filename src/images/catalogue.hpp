@@ -90,6 +90,7 @@ struct Maintenance {
 /// Rows that come, change and go together. A row that is put replaces the one with its name.
 struct CatalogueChange {
     std::vector<LayerRow> put_layers = {};          // a parent in front of its children
+    std::vector<ContentRecord> put_contents = {};   // of layers that come or become other files
     std::vector<ImageVersion> add_versions = {};    // `current`, or an image's first: becomes the current one, and releases of others end
     std::vector<Release> add_releases = {};
     std::vector<OverlayRow> put_overlays = {};
@@ -103,7 +104,7 @@ struct CatalogueChange {
     std::vector<std::string> remove_volumes = {};
     std::vector<ImageVersion> remove_versions = {}; // by image and number; the current one stays
     std::vector<std::string> remove_images = {};    // with their versions
-    std::vector<std::string> remove_layers = {};    // a child in front of its parent
+    std::vector<std::string> remove_layers = {};    // a child in front of its parent; with the digests of their files
 };
 
 /// What was taken on a day. `what`: "file-system", "store", "group/NAME".

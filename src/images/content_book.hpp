@@ -11,10 +11,18 @@ namespace rootstock::images {
 /// What is known of a file's contents, without the leaves.
 struct ContentState {
     std::string file; // relative to the data directory
-    Guid data_write_guid; // of the file then: one that was written anew under its name has another, and this says nothing about it
+    Guid data_write_guid; // of the file then: one that somebody wrote anew under its name has another, and this says nothing about it
     std::string root; // of the digest, in hexadecimal
     std::optional<WallTime> verified;   // the last verification's end
     std::vector<File::Stretch> damage;  // what it found; empty: nothing
+};
+
+/// A file and the digest of its making. `verified`: when the file itself was read for it.
+struct ContentRecord {
+    std::string file;
+    Guid data_write_guid;
+    ContentDigest digest;
+    std::optional<WallTime> verified = {};
 };
 
 class ContentBook {
@@ -25,8 +33,8 @@ class ContentBook {
     virtual Result<std::optional<ContentState>> find(const std::string& file) = 0;
     /// Nothing when there is no record. A record whose leaves do not give its root is an error: the database is damaged, not the file.
     virtual Result<std::optional<ContentDigest>> digest(const std::string& file) = 0;
-    /// Replaces what was known of the file. `verified`: when the file itself was read for it.
-    virtual Result<void> put(const std::string& file, const Guid& data_write_guid, const ContentDigest& digest, std::optional<WallTime> verified) = 0;
+    /// Replaces what was known of the file. One that comes with its layer is put by Catalogue::apply().
+    virtual Result<void> put(const ContentRecord& record) = 0;
     virtual Result<void> note_verified(const std::string& file, WallTime when, const std::vector<File::Stretch>& damage) = 0;
     virtual Result<void> remove(const std::string& file) = 0;
 };

@@ -130,7 +130,10 @@ class DirectoryStore final : public Store {
     [[nodiscard]] bool is_changed(const LayerRow& layer);
     void forget_changed(const std::string& layer);
     [[nodiscard]] std::string users_of(const std::string& layer);
+    /// Held for one verification; those by themselves give way. `progress` is asked whether it is still wanted.
+    Result<std::unique_lock<std::mutex>> verification_turn(const PieceProgress& progress, std::uint64_t total_bytes);
     Result<ContentState> verify(const LayerRow& layer, const PieceProgress& progress);
+    Result<void> verify_known(const std::vector<LayerRow>& layers, const PieceProgress& progress);
     Result<void> take_digest(const LayerRow& layer, File& file, const PieceProgress& progress);
     Result<void> compare(const LayerRow& layer, File& file, const ContentDigest& digest, const PieceProgress& progress);
     Result<LayerContent> content_of(const std::string& layer, const Guid& data_write_guid);
@@ -142,7 +145,8 @@ class DirectoryStore final : public Store {
     Result<void> finish_sealing(const LayerRow& layer);
     Result<void> finish_rewriting(const LayerRow& layer);
     Result<void> rewrite(const LayerTree& tree, const LayerTree::Shorter& shorter, const ProgressCallback& progress);
-    Result<void> replace_layer(const LayerRow& old, const std::string& below, const MasterIdentity& identity);
+    Result<void> replace_layer(const LayerRow& old, const CatalogueChange& change);
+    Result<ContentDigest> digest_of(const std::string& path, const PieceProgress& progress);
 
     Result<std::string> free_file(const DiskName& disk);
     Result<LayerRow> as_layer(const WritableFile& row);

@@ -343,8 +343,14 @@ Result<void> StoreCheck::look_at_records() {
         return !records ? records.error() : known.error();
     }
     for (const ContentState& record : *records) {
-        const bool is_being_imported = store_.files_.exists(store_.layout_.path(record.file + std::string(new_suffix)));
-        if (!known->contains(record.file) && !is_being_imported) {
+        if (known->contains(record.file)) {
+            continue;
+        }
+        const auto still = store_.catalogue_.contents().find(record.file); // else it went with its layer since
+        if (!still) {
+            return still.error();
+        }
+        if (*still) {
             found({"record", record.file, "the database keeps the digest of a file that it does not know", "harmless; --repair removes it"},
                   [&]() -> Result<std::string> {
                       const Result<void> removed = store_.catalogue_.contents().remove(record.file);

@@ -129,16 +129,9 @@ Result<std::vector<ContentState>> DirectoryStore::verify_version(const std::stri
     if (!chain) {
         return chain.error();
     }
-    ++waiting_;
-    std::unique_lock one_at_a_time(verification_, std::defer_lock);
-    bool wanted = true;
-    while (wanted && !one_at_a_time.try_lock()) { // no timed mutex: the thread sanitizer of GCC 12 does not know its calls
-        std::this_thread::sleep_for(verify_turn);
-        wanted = !progress || progress(0, version->identity.file_size);
-    }
-    --waiting_;
-    if (!wanted) {
-        return make_error(std::errc::operation_canceled, "the verification was cancelled");
+    const auto my_turn = verification_turn(progress, version->identity.file_size);
+    if (!my_turn) {
+        return my_turn.error();
     }
     std::vector<ContentState> states;
     for (const LayerRow& layer : *chain) {
@@ -149,6 +142,39 @@ Result<std::vector<ContentState>> DirectoryStore::verify_version(const std::stri
         states.push_back(std::move(*state));
     }
     return states;
+}
+
+Result<std::unique_lock<std::mutex>> DirectoryStore::verification_turn(const PieceProgress& progress, std::uint64_t total_bytes) {
+    ++waiting_;
+    std::unique_lock one_at_a_time(verification_, std::defer_lock);
+    bool wanted = true;
+    while (wanted && !one_at_a_time.try_lock()) { // no timed mutex: the thread sanitizer of GCC 12 does not know its calls
+        std::this_thread::sleep_for(verify_turn);
+        wanted = !progress || progress(0, total_bytes);
+    }
+    --waiting_;
+    if (!wanted) {
+        return make_error(std::errc::operation_canceled, "the verification was cancelled");
+    }
+    return one_at_a_time;
+}
+
+/// Those of the layers that have a digest are read and compared with it; none of them may be damaged then.
+Result<void> DirectoryStore::verify_known(const std::vector<LayerRow>& layers, const PieceProgress& progress) {
+    for (const LayerRow& layer : layers) {
+        const auto state = state_of(layer.file, layer.identity.data_write_guid);
+        if (!state) {
+            return state.error();
+        }
+        if (*state) {
+            const auto my_turn = verification_turn(progress, layer.identity.file_size);
+            const auto verified = my_turn ? verify(layer, progress) : Result<ContentState>(my_turn.error());
+            if (!verified) {
+                return verified.error();
+            }
+        }
+    }
+    return check_sound(layers);
 }
 
 Result<ContentState> DirectoryStore::verify(const LayerRow& layer, const PieceProgress& progress) {
@@ -199,7 +225,7 @@ Result<void> DirectoryStore::take_digest(const LayerRow& layer, File& file, cons
         return digest.error();
     }
     log_.info("images.verify.recorded", {{"file", layer.file}, {"digest", digest->root()}});
-    return catalogue_.contents().put(layer.file, layer.identity.data_write_guid, *digest, clock_.wall());
+    return catalogue_.contents().put({layer.file, layer.identity.data_write_guid, *digest, clock_.wall()});
 }
 
 Result<void> DirectoryStore::compare(const LayerRow& layer, File& file, const ContentDigest& digest, const PieceProgress& progress) {

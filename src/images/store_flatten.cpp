@@ -40,8 +40,14 @@ Result<void> DirectoryStore::rewrite(const LayerTree& tree, const LayerTree::Sho
         return chain.error();
     }
     const auto below = std::ranges::find(*chain, shorter.below, &LayerRow::file);
+    // What is damaged would be taken for right in the new file, and all copies of it with it.
+    const std::vector<LayerRow> merged{chain->begin(), below};
+    const PieceProgress go_on = [&](std::uint64_t done, std::uint64_t total) { return !progress || progress({done, total, 0}); };
+    if (Result<void> sound = verify_known(merged, go_on); !sound) {
+        return sound;
+    }
     LayerRewrite work;
-    work.merged = places_of({chain->begin(), below});
+    work.merged = places_of(merged);
     work.below = places_of({below, chain->end()});
     work.target = layout_.path(rewritten_file(shorter.layer));
     if (Result<void> cleared = remove_disk(files_, work.target); !cleared) {
@@ -51,14 +57,30 @@ Result<void> DirectoryStore::rewrite(const LayerTree& tree, const LayerTree::Sho
     if (!identity) {
         return identity.error();
     }
-    if (Result<void> replaced = replace_layer(chain->front(), shorter.below, *identity); !replaced) {
+    LayerRow next = merged.front();
+    next.parent = shorter.below;
+    next.identity = *identity;
+    const Result<ContentDigest> digest = digest_of(work.target, go_on);
+    if (!digest) {
+        static_cast<void>(remove_disk(files_, work.target)); // if even that fails, the next start does it
+        return digest.error();
+    }
+    if (Result<void> replaced = replace_layer(merged.front(), {.put_layers = {next}, .put_contents = {{next.file, identity->data_write_guid, *digest, clock_.wall()}}});
+        !replaced) {
         return replaced;
     }
     log_.info("images.layer.rewritten", {{"file", shorter.layer}, {"merged", work.merged.size()}, {"below", shorter.below}});
     return apply_and_remove({}, {});
 }
 
-Result<void> DirectoryStore::replace_layer(const LayerRow& old, const std::string& below, const MasterIdentity& identity) {
+Result<ContentDigest> DirectoryStore::digest_of(const std::string& path, const PieceProgress& progress) {
+    const auto file = files_.open(path, OpenMode::read_only);
+    return file ? digest_file(**file, progress) : Result<ContentDigest>(file.error());
+}
+
+/// `change` puts the new row of `old` and the digest of its file.
+Result<void> DirectoryStore::replace_layer(const LayerRow& old, const CatalogueChange& change) {
+    const std::string& below = change.put_layers.front().parent;
     const std::unique_lock nobody_new(dependence_);
     const Result<LayerTree> tree = LayerTree::read(catalogue_);
     const LayerRow* row = tree ? tree->find(old.file) : nullptr;
@@ -66,10 +88,7 @@ Result<void> DirectoryStore::replace_layer(const LayerRow& old, const std::strin
         const Result<void> removed = files_.remove(layout_.path(rewritten_file(old.file)));
         return tree ? removed : Result<void>(tree.error()); // it went, or changed, meanwhile: there may be something else to do now
     }
-    LayerRow next = old;
-    next.parent = below;
-    next.identity = identity;
-    if (Result<void> put = catalogue_.apply({.put_layers = {next}}); !put) {
+    if (Result<void> put = catalogue_.apply(change); !put) {
         const Result<void> removed = files_.remove(layout_.path(rewritten_file(old.file))); // if even that fails, the next start does it
         return put;
     }

@@ -23,10 +23,9 @@ Result<ImageVersion> DirectoryStore::import(const ImportSource& source, const st
     }
     version->identity = imported->identity;
     version->created = clock_.wall();
-    Result<void> added = catalogue_.contents().put(version->file, version->identity.data_write_guid, imported->digest, std::nullopt); // without a layer it means nothing
-    if (added) {
-        added = catalogue_.apply({.put_layers = {{version->file, {}, {}, version->identity, version->created}}, .add_versions = {*version}});
-    }
+    Result<void> added = catalogue_.apply({.put_layers = {{version->file, {}, {}, version->identity, version->created}},
+                                           .put_contents = {{version->file, version->identity.data_write_guid, imported->digest}},
+                                           .add_versions = {*version}});
     if (!added) {
         const Result<void> undone = layout_.clear_new(version->file); // if even that fails, the next start does it
         return added.error();

@@ -106,10 +106,6 @@ Result<void> DirectoryStore::apply_and_remove(CatalogueChange change, std::vecto
         const Result<void> gone = layout_.remove_retired(file);
         removed = removed ? gone : removed;
     }
-    for (const std::string& layer : change.remove_layers) {
-        const Result<void> forgotten = catalogue_.contents().remove(layer);
-        removed = removed ? forgotten : removed;
-    }
     return removed;
 }
 

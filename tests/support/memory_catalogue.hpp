@@ -27,8 +27,8 @@ class MemoryContents final : public images::ContentBook {
         const auto at = known_.find(file);
         return at == known_.end() ? std::nullopt : std::optional(at->second.digest);
     }
-    Result<void> put(const std::string& file, const Guid& data_write_guid, const images::ContentDigest& digest, std::optional<WallTime> verified) override {
-        known_[file] = {{file, data_write_guid, digest.root(), verified, {}}, digest};
+    Result<void> put(const images::ContentRecord& record) override {
+        known_[record.file] = {{record.file, record.data_write_guid, record.digest.root(), record.verified, {}}, record.digest};
         return {};
     }
     Result<void> note_verified(const std::string& file, WallTime when, const std::vector<images::File::Stretch>& damage) override {
@@ -139,6 +139,12 @@ class MemoryCatalogue final : public images::Catalogue {
             return make_error(std::errc::io_error, "FOREIGN KEY constraint failed: " + broken);
         }
         rows_ = std::move(next);
+        for (const images::ContentRecord& record : change.put_contents) {
+            static_cast<void>(contents_.put(record));
+        }
+        for (const std::string& layer : change.remove_layers) {
+            static_cast<void>(contents_.remove(layer));
+        }
         return {};
     }
 

@@ -158,3 +158,17 @@ TEST_CASE("A CD-ROM keeps its ISO image", "[db][volume]") {
     CHECK(volumes->front().options == volume.options);
     CHECK(volumes->front().iso_modified_ns == volume.iso_modified_ns);
 }
+
+TEST_CASE("A layer and the digest of its file come, change and go in one transaction", "[db][image]") {
+    Place place;
+    const ContentRecord record{layer(1).file, layer(1).identity.data_write_guid, {12345, ByteVector(digest_size)}};
+    const auto known = [&] { return place.catalogue().contents().all()->size(); };
+    CHECK_FALSE(place.catalogue().apply({.put_layers = {layer(1)}, .put_contents = {record}, .put_overlays = {overlay(1)}})); // no such version
+    CHECK(known() == 0);
+    REQUIRE(place.catalogue().apply({.put_layers = {layer(1)}, .put_contents = {record}, .add_versions = {version(1)}}));
+    CHECK(place.catalogue().contents().digest(record.file)->value() == record.digest);
+    CHECK_FALSE(place.catalogue().apply({.remove_layers = {layer(1).file}})); // its version stays
+    CHECK(known() == 1);
+    REQUIRE(place.catalogue().apply({.remove_images = {"win11"}, .remove_layers = {layer(1).file}}));
+    CHECK(known() == 0);
+}

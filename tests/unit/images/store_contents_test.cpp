@@ -198,3 +198,48 @@ TEST_CASE("A master that was moved away and comes back is told, and serves again
     CHECK(guarded.log.count("images.master.back file=images/win11/v0001.vhdx") == 1);
     CHECK(guarded.open_disk("lab1-08"));
 }
+
+TEST_CASE("No moment has a layer without the digest of its file, or a digest without its layer", "[images][guard]") {
+    Guarded guarded;
+    std::size_t changes = 0;
+    const auto look = [&] {
+        ++changes;
+        std::vector<std::string> layers, digests;
+        for (const LayerRow& row : guarded.catalogue.rows().layers) {
+            layers.push_back(row.file);
+        }
+        for (const ContentState& state : value_of(guarded.catalogue.contents().all())) {
+            digests.push_back(state.file);
+        }
+        std::ranges::sort(layers);
+        CHECK(layers == digests);
+    };
+    guarded.catalogue.before_change(look);
+    REQUIRE(guarded.store->import({guarded.directory.file("win11.raw")}, "win11", {}));
+    REQUIRE(guarded.store->import({guarded.directory.file("win11.raw")}, "win10", {}));
+    REQUIRE(guarded.store->remove_image("win10"));
+    look();
+    CHECK(changes == 4);
+}
+
+TEST_CASE("A chain that became one file has a digest of that file", "[images][guard][flatten]") {
+    Guarded guarded;
+    const DiskName disk{DiskKind::machine, "lab1-07"};
+    const ByteVector block(std::size_t{2} * mib, 7);
+    REQUIRE(value_of(guarded.open_disk())->write(0, block, false));
+    REQUIRE(guarded.store->close_machine_disk(disk.name));
+    REQUIRE(guarded.store->publish(disk.name, "win11", AfterPublish::overlay_goes));
+    REQUIRE(guarded.verify().damage.empty()); // version 2 has its digest now
+    SECTION("which a verification finds sound") {
+        REQUIRE(value_of(guarded.store->flatten(1, {})) == 1);
+        REQUIRE(guarded.verify().damage.empty());
+        CHECK(guarded.open_disk("lab1-08"));
+    }
+    SECTION("but not before the old files are found sound: rot would be taken for right") {
+        guarded.rot(5 * mib);
+        const auto flattened = guarded.store->flatten(1, {});
+        REQUIRE_FALSE(flattened);
+        CHECK_THAT(flattened.error().what, Catch::Contains("damaged"));
+        CHECK(guarded.catalogue.rows().layers.size() == 2);
+    }
+}
