@@ -62,7 +62,7 @@ int import_image(const Options& options, const Import& import) {
 void add_image_import(CLI::App& group, Options& options, Action& chosen) {
     auto import = std::make_shared<Import>();
     auto* command = group.add_subcommand("import", "make a disk image of any format the next version of an image");
-    command->add_option("FILE", import->file, "the disk image: raw, VHDX, VHD, qcow2, VMDK, VDI; a block device; an http or https URL; - for standard input")->required();
+    command->add_option("FILE", import->file, "the disk image: raw, VHDX, VHD, qcow2, VMDK, VDI, also compressed by gzip, xz, zstd or bzip2; a block device; an http or https URL; - for standard input")->required();
     command->add_option("--name", import->name, "name of the image")->required();
     command->add_option("--sha256", import->sha256, "refuse a file whose SHA-256 is another one");
     command->add_option("--ca", import->ca_file, "certificate authorities to trust for an https URL, instead of the system's (PEM)");

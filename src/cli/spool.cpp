@@ -2,8 +2,8 @@
 
 #include "cli/interrupt.hpp"
 #include "images/image_copy.hpp"
+#include "images/sparse_appender.hpp"
 
-#include <algorithm>
 #include <cerrno>
 
 #include <unistd.h>
@@ -39,25 +39,20 @@ Result<images::PendingFile> spool_standard_input(images::FileSystem& files, cons
     if (!file) {
         return file.error();
     }
+    images::SparseAppender appender(file->file());
     ByteVector buffer(step);
-    std::uint64_t offset = 0;
-    for (;;) {
+    for (std::size_t got = buffer.size(); got == buffer.size();) {
         const auto filled = read_input(buffer, interrupt);
         if (!filled) {
             return filled.error();
         }
-        const Bytes bytes = Bytes(buffer).first(*filled);
-        const bool zeros = std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte == 0; });
-        if (auto written = zeros ? Result<void>() : file->file().write_at(offset, bytes); !written) {
+        got = *filled;
+        if (auto written = appender.append(Bytes(buffer).first(got)); !written) {
             return written.error();
         }
-        offset += *filled;
-        if (*filled < buffer.size()) {
-            break;
-        }
     }
-    auto sized = file->file().resize(offset);
-    return sized ? std::move(file) : Result<images::PendingFile>(sized.error());
+    auto finished = appender.finish();
+    return finished ? std::move(file) : Result<images::PendingFile>(finished.error());
 }
 
 } // namespace rootstock::cli

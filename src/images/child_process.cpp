@@ -126,7 +126,7 @@ class Listener {
     Pipe& out_;
     Pipe& err_;
     const OnOutput& on_output_;
-    std::array<char, 4096> buffer_{};
+    std::vector<char> buffer_ = std::vector<char>(output_kept); // as much as a pipe holds
     int stopping_ = 0;
 };
 

@@ -95,15 +95,12 @@ Result<void> check_vmdk(File& file, Bytes front) {
 
 bool is_foreign(ImageFormat format) {
     switch (format) {
-    case ImageFormat::raw:
-    case ImageFormat::vhd:
-    case ImageFormat::vhdx: return false;
     case ImageFormat::qcow2:
     case ImageFormat::qed:
     case ImageFormat::vmdk:
     case ImageFormat::vdi: return true;
+    default: return false;
     }
-    return false;
 }
 
 Result<void> check_self_contained(File& file, ImageFormat format) {

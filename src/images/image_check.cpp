@@ -2,6 +2,7 @@
 
 #include "images/foreign_image.hpp"
 #include "images/qemu_img.hpp"
+#include "images/unpack.hpp"
 
 namespace rootstock::images {
 namespace {
@@ -87,6 +88,9 @@ Result<ImageReport> check_image(FileSystem& files, const std::string& path, cons
     const auto format = probe_format(**file);
     if (!format) {
         return format.error();
+    }
+    if (is_packed(*format)) {
+        return is_packed_error(path, *format);
     }
     ImageReport report;
     report.path = path;

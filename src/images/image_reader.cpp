@@ -4,6 +4,7 @@
 #include "images/limits.hpp"
 #include "images/parent_path.hpp"
 #include "images/raw_layer.hpp"
+#include "images/unpack.hpp"
 #include "images/vhd_layer.hpp"
 #include "images/vhdx_layer.hpp"
 
@@ -73,12 +74,9 @@ Result<std::unique_ptr<ImageLayer>> open_image_layer(FileSystem& files, const st
     case ImageFormat::raw: return open_raw_layer(std::move(*file));
     case ImageFormat::vhd: return open_vhd_layer(std::move(*file));
     case ImageFormat::vhdx: return open_vhdx_layer(std::move(*file));
-    case ImageFormat::qcow2:
-    case ImageFormat::qed:
-    case ImageFormat::vmdk:
-    case ImageFormat::vdi: break;
+    default: break;
     }
-    return make_error(std::errc::not_supported, path + " is a " + std::string(format_name(*format)) + " image, which is not read directly");
+    return is_packed(*format) ? is_packed_error(path, *format) : make_error(std::errc::not_supported, path + " is a " + std::string(format_name(*format)) + " image, which is not read directly");
 }
 
 Result<ImageReader> ImageReader::open(FileSystem& files, const std::string& path) {

@@ -106,8 +106,10 @@ Result<ImportedMaster> fill(FileSystem& files, SourceImage& source, File& file, 
 
 Result<ImportedMaster> import_image(FileSystem& files, const ImportSource& given, const std::string& target, const ProgressCallback& progress) {
     const std::string raw_copy = target + std::string(raw_copy_suffix);
-    if (auto removed = files.remove(raw_copy); !removed) { // left behind by a crash
-        return removed.error();
+    for (const std::string& left_by_crash : {raw_copy, raw_copy + std::string(SourceImage::unpacked_suffix)}) {
+        if (auto removed = files.remove(left_by_crash); !removed) {
+            return removed.error();
+        }
     }
     auto source = SourceImage::open(files, given.path, raw_copy, progress);
     if (!source) {

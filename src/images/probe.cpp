@@ -25,6 +25,12 @@ constexpr std::array magics{
     Magic{ImageFormat::vmdk, 0, "COWD"sv},                    // the same of older ESX
     Magic{ImageFormat::vmdk, 0, "# Disk DescriptorFile"sv},   // descriptor of a flat one
     Magic{ImageFormat::vdi, 64, "\x7f\x10\xda\xbe"sv},
+    Magic{ImageFormat::gzip, 0, "\x1f\x8b\x08"sv},           // RFC 1952 section 2.3.1
+    Magic{ImageFormat::xz, 0, "\xfd" "7zXZ\0"sv},
+    Magic{ImageFormat::zstd, 0, "\x28\xb5\x2f\xfd"sv},      // RFC 8878 section 3.1.1
+    Magic{ImageFormat::bzip2, 0, "BZh"sv},
+    Magic{ImageFormat::zip, 0, "PK\3\4"sv},
+    Magic{ImageFormat::tar, 257, "ustar"sv},
 };
 /// A fixed VHD is raw but for its footer, which old Microsoft software cut to 511 bytes.
 constexpr std::string_view vhd_footer = "conectix";
@@ -45,6 +51,12 @@ std::string_view format_name(ImageFormat format) {
     case ImageFormat::qed: return "QED";
     case ImageFormat::vmdk: return "VMDK";
     case ImageFormat::vdi: return "VDI";
+    case ImageFormat::gzip: return "gzip";
+    case ImageFormat::xz: return "xz";
+    case ImageFormat::zstd: return "zstd";
+    case ImageFormat::bzip2: return "bzip2";
+    case ImageFormat::tar: return "tar";
+    case ImageFormat::zip: return "ZIP";
     }
     return "";
 }

@@ -73,15 +73,14 @@ std::optional<std::uint64_t> number_behind(std::string_view text, std::string_vi
 
 std::string_view qemu_name(ImageFormat format) {
     switch (format) {
-    case ImageFormat::raw: return "raw";
     case ImageFormat::vhd: return "vpc";
     case ImageFormat::vhdx: return "vhdx";
     case ImageFormat::qcow2: return "qcow2";
     case ImageFormat::qed: return "qed";
     case ImageFormat::vmdk: return "vmdk";
     case ImageFormat::vdi: return "vdi";
+    default: return "raw";
     }
-    return "raw";
 }
 
 Result<void> qemu_convert(const QemuConversion& conversion, const ProgressCallback& progress) {

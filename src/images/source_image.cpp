@@ -3,6 +3,7 @@
 #include "images/foreign_image.hpp"
 #include "images/limits.hpp"
 #include "images/qemu_img.hpp"
+#include "images/unpack.hpp"
 
 #include <filesystem>
 
@@ -48,17 +49,26 @@ Result<SourceImage> SourceImage::open(FileSystem& files, const std::string& path
     if (!file) {
         return file.error();
     }
-    const auto format = probe_format(**file);
-    if (!format) {
-        return format.error();
-    }
-    std::optional<PendingFile> copy;
     const auto stamp = (*file)->stamp();
     if (!stamp) {
         return stamp.error();
     }
+    std::optional<PendingFile> copy;
+    File* image = file->get();
+    auto format = probe_format(*image);
+    if (format && is_packed(*format)) {
+        auto unpacked = unpack(files, *image, *format, temporary + std::string(unpacked_suffix), progress);
+        if (!unpacked) {
+            return unpacked.error();
+        }
+        image = &copy.emplace(std::move(*unpacked)).file();
+        format = probe_format(*image);
+    }
+    if (!format) {
+        return format.error();
+    }
     if (is_foreign(*format)) {
-        auto converted = convert_to_raw(files, **file, *format, temporary, progress);
+        auto converted = convert_to_raw(files, *image, *format, temporary, progress);
         if (!converted) {
             return converted.error();
         }

@@ -100,7 +100,7 @@ function importing(name, running) {
         : button('Cancel', () => running.abort.abort(), { class: 'quiet', 'data-key': `cancel-${name}` })),
     error ? ask.errorBox(error) : [
       h('progress', { max: 1, value: share === null ? undefined : share, 'aria-label': `Import of ${name}` }),
-      h('p', { class: 'hint' }, progress ? `${bytes(progress.done_bytes)} of ${bytes(progress.total_bytes)}, ${bytes(progress.stored_bytes)} stored${left ? `, ${duration(left)} left` : ''}` : `Reading ${running.source}`)]);
+      h('p', { class: 'hint' }, progress ? `${bytes(progress.done_bytes)}${progress.total_bytes ? ` of ${bytes(progress.total_bytes)}` : ''}, ${bytes(progress.stored_bytes)} stored${left ? `, ${duration(left)} left` : ''}` : `Reading ${running.source}`)]);
 }
 
 /** Resolves when the import has begun; a refusal (name, path) rejects, so that the dialog shows it. */

@@ -1,5 +1,6 @@
 """The command line on disk images: check, convert, import and export, against qemu-img, without a server."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -94,6 +95,44 @@ class ImageFiles(unittest.TestCase):
         self.assertIn("has the SHA-256", self.refused("image", "import", "disk.qcow2", "--name", "three", "--sha256", "0" * 64))
         self.tool("machine", "assign", "52:54:00:aa:00:07", "--name", "lab1-07", "--image", "one")
         self.assertIn("no disk of its own", self.refused("machine", "export", "lab1-07", "lab.vhdx"))
+        self.assertEqual(self.left_over(), [])
+
+    def packed(self, file, *compressor):
+        target = self.directory / f"{file.name}.{compressor[0]}"
+        with open(file, "rb") as plain, open(target, "wb") as output:
+            subprocess.run(compressor, stdin=plain, stdout=output, check=True, timeout=120)
+        return target
+
+    def test_compressed(self):
+        """Whatever was compressed, and by what: the disk is that of the image inside, and its temporary files are gone."""
+        self.qemu_img("convert", "-O", "qcow2", self.raw, self.directory / "disk.qcow2")
+        for file, compressor in (("disk.raw", "gzip"), ("disk.raw", "zstd"), ("disk.qcow2", "xz"), ("disk.qcow2", "bzip2")):
+            with self.subTest(compressor):
+                packed = self.packed(self.directory / file, compressor)
+                self.tool("image", "convert", packed, "again.raw", "--force")
+                self.assertEqual((self.directory / "again.raw").read_bytes(), self.raw.read_bytes())
+        digest = hashlib.sha256(packed.read_bytes()).hexdigest()
+        self.tool("image", "import", packed, "--name", "file", "--sha256", digest)
+        with open(packed, "rb") as stream:
+            self.tool("image", "import", "-", "--name", "stream", stdin=stream)
+        for name in ("file", "stream"):
+            self.tool("image", "export", name, "again.raw", "--force")
+            self.assertEqual((self.directory / "again.raw").read_bytes(), self.raw.read_bytes())
+        self.assertEqual(self.left_over(), [])
+
+    def test_badly_packed(self):
+        """A file that was cut short, one within another, and archives are refused with a word on what to do; nothing is left."""
+        packed = self.packed(self.raw, "xz")
+        short = self.directory / "short.xz"
+        short.write_bytes(packed.read_bytes()[:-100000])
+        self.assertRegex(self.refused("image", "import", short, "--name", "short"), "cannot unpack .*short.xz: .*[Uu]nexpected end")
+        twice = self.packed(packed, "gzip")
+        self.assertIn("is compressed", self.refused("image", "import", twice, "--name", "twice"))
+        self.assertIn("unpack it first (xz -d)", self.refused("image", "check", packed))
+        for kind in ("tar", "zip"):
+            archive = shutil.make_archive(self.directory / "archive", kind, self.directory, "disk.raw")
+            self.assertIn("take the image out of it", self.refused("image", "import", archive, "--name", "archive"))
+        self.assertIn("[]", self.tool("image", "list", "--json"))
         self.assertEqual(self.left_over(), [])
 
     def test_interrupt(self):
