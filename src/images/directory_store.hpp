@@ -155,6 +155,7 @@ class DirectoryStore final : public Store {
     Result<OverlayRow> idle_persistent_overlay(const std::string& machine, const Slot& slot);
     Result<void> close_cleanly(const WritableFile& file, Slot& slot);
     Result<std::shared_ptr<Overlay>> open_writable(const WritableFile& file);
+    Result<std::shared_ptr<Overlay>> open_as_catalogued(const DiskName& disk);
 
     [[nodiscard]] static std::string slot_key(const DiskName& disk);
     [[nodiscard]] static Result<WritableFile> writable_of(const LayerTree& tree, const DiskName& disk);

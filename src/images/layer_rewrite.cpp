@@ -97,10 +97,12 @@ Result<void> flatten(FileSystem& files, const LayerRewrite& rewrite, const Progr
         return file.error();
     }
     SystemRandom random;
+    const std::string directory = std::filesystem::path(rewrite.target).parent_path().string();
     VhdxWriter writer(**file, shape_of(reader->facts()), VhdxKind::dynamic, random);
-    auto done = check_space(files, std::filesystem::path(rewrite.target).parent_path().string(), *reader, writer);
+    auto done = check_space(files, directory, *reader, writer);
     done = done ? copy_image(*reader, writer, file->get(), progress) : done;
-    return done ? (*file)->sync_data() : done;
+    done = done ? (*file)->sync_data() : done;
+    return done ? files.sync_directory(directory) : done; // the catalogue will speak of this file before it takes its name
 }
 
 /// Makes the new file known by the old one's DataWriteGuid, and by another size. The GUID last: a file that has it is whole, and cannot be taken for the

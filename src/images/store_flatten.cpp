@@ -92,12 +92,20 @@ Result<void> DirectoryStore::replace_layer(const LayerRow& old, const CatalogueC
         const Result<void> removed = files_.remove(layout_.path(rewritten_file(old.file))); // if even that fails, the next start does it
         return put;
     }
-    const std::lock_guard lock(mutex_);
-    for (auto& [layer, master] : masters_) { // openings from now on read the new file; those who have the old one are looked after as before
-        replaced_.push_back(std::move(master));
+    {
+        const std::lock_guard lock(mutex_);
+        for (auto& [layer, master] : masters_) { // openings from now on read the new file; those who have the old one are looked after as before
+            replaced_.push_back(std::move(master));
+        }
+        masters_.clear();
     }
-    masters_.clear();
-    return layout_.put_rewritten(old.file);
+    const Result<void> placed = layout_.put_rewritten(old.file);
+    if (!placed && files_.exists(layout_.path(rewritten_file(old.file)))) { // the old one is at its place, and is to be what the row speaks of
+        const Result<void> undone = catalogue_.apply({.put_layers = {old}}); // if even that fails, the next start puts the new one there
+        const Result<void> removed = undone ? files_.remove(layout_.path(rewritten_file(old.file))) : undone;
+        return removed ? placed : removed;
+    }
+    return placed;
 }
 
 } // namespace rootstock::images

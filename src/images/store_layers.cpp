@@ -86,12 +86,12 @@ Result<void> DirectoryStore::apply_and_remove(CatalogueChange change, std::vecto
         files.push_back(row.file);
     }
     std::erase_if(files, [&](const std::string& file) { return !files_.exists(layout_.path(file)); }); // deleted by hand: its row goes all the same
+    Result<void> removed;
     for (const std::string& file : files) {
-        if (const Result<void> retired = layout_.retire(file); !retired) {
-            return retired;
-        }
+        removed = removed ? layout_.retire(file) : removed;
     }
-    if (Result<void> removed = catalogue_.apply(change); !removed) {
+    removed = removed ? catalogue_.apply(change) : removed;
+    if (!removed) {
         for (const std::string& file : files) {
             const Result<void> back = layout_.bring_back(file); // if even that fails, the next start does it
         }
@@ -101,7 +101,6 @@ Result<void> DirectoryStore::apply_and_remove(CatalogueChange change, std::vecto
         const std::lock_guard lock(mutex_);
         std::erase_if(masters_, [&](const auto& entry) { return std::ranges::find(change.remove_layers, entry.first) != change.remove_layers.end(); });
     }
-    Result<void> removed;
     for (const std::string& file : files) {
         const Result<void> gone = layout_.remove_retired(file);
         removed = removed ? gone : removed;

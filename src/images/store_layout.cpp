@@ -78,6 +78,10 @@ Result<void> StoreLayout::move(const std::string& from, const std::string& to) {
 }
 
 Result<void> StoreLayout::publish(const std::string& file) { return move(file + std::string(new_suffix), file); }
+Result<void> StoreLayout::finish_publishing(const std::string& file) {
+    const bool waits = !files_.exists(path(file)) && files_.exists(path(file + std::string(new_suffix)));
+    return waits ? publish(file) : Result<void>();
+}
 Result<void> StoreLayout::retire(const std::string& file) { return move(file, file + std::string(removed_suffix)); }
 Result<void> StoreLayout::bring_back(const std::string& file) { return move(file + std::string(removed_suffix), file); }
 

@@ -51,6 +51,8 @@ class StoreLayout {
     [[nodiscard]] Result<void> clear_new(const std::string& file) { return files_.remove(path(file + std::string(new_suffix))); }
     /// FILE.new, which has its row now, becomes FILE.
     [[nodiscard]] Result<void> publish(const std::string& file);
+    /// Does what a publish() that failed has left to be done.
+    [[nodiscard]] Result<void> finish_publishing(const std::string& file);
     /// FILE becomes FILE.removed; its row goes next, then remove_retired().
     [[nodiscard]] Result<void> retire(const std::string& file);
     [[nodiscard]] Result<void> bring_back(const std::string& file);

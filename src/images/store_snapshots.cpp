@@ -67,6 +67,9 @@ CatalogueChange DirectoryStore::put_writable(const LayerTree& tree, const Writab
 }
 
 Result<std::shared_ptr<Overlay>> DirectoryStore::open_writable(const WritableFile& file) {
+    if (const Result<void> in_place = layout_.finish_publishing(file.file); !in_place) {
+        return in_place.error();
+    }
     if (file.layer.empty()) {
         return open_volume(files_, layout_.path(file.file));
     }
@@ -140,6 +143,13 @@ Result<SnapshotRow> DirectoryStore::create_snapshot(const DiskName& disk, const 
     return row != nullptr ? Result<SnapshotRow>(*row) : after ? no_snapshot(disk, name) : after.error();
 }
 
+/// After a seal() that failed: once the catalogue has the file as a layer, nobody may write to it any more, whatever failed then.
+Result<std::shared_ptr<Overlay>> DirectoryStore::open_as_catalogued(const DiskName& disk) {
+    const Result<LayerTree> tree = LayerTree::read(catalogue_);
+    const Result<WritableFile> file = tree ? writable_of(*tree, disk) : Result<WritableFile>(tree.error());
+    return file ? open_writable(*file) : Result<std::shared_ptr<Overlay>>(file.error());
+}
+
 /// seal() of a disk that may be open: then its users wait for as long as that takes, a few milliseconds, and go on with `next`, or with what there was.
 Result<void> DirectoryStore::seal_slot(Slot& slot, const WritableFile& now, const WritableFile& next, const std::string& snapshot) {
     if (!slot.disk) {
@@ -157,7 +167,7 @@ Result<void> DirectoryStore::seal_slot(Slot& slot, const WritableFile& now, cons
     Result<void> sealed;
     const Result<void> opened = slot.disk->exchange([&](Result<void> closed) {
         sealed = closed ? seal(now, next, snapshot) : closed;
-        return open_writable(sealed ? next : now);
+        return sealed ? open_writable(next) : open_as_catalogued(now.disk);
     });
     return sealed ? opened : sealed;
 }

@@ -60,6 +60,12 @@ void DiskModel::flushed_range(std::uint64_t first, std::uint64_t count) {
     }
 }
 
+void DiskModel::become(const DiskModel& other) {
+    sectors_ = other.sectors_;
+    next_tag_ = std::max(next_tag_, other.next_tag_);
+    flushed();
+}
+
 bool DiskModel::in_flight(std::uint64_t sector) const {
     return in_flight_ && sector >= in_flight_->first && sector < in_flight_->first + in_flight_->count;
 }

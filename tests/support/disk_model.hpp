@@ -67,6 +67,9 @@ class DiskModel {
     /// Only these sectors (FUA).
     void flushed_range(std::uint64_t first, std::uint64_t count);
 
+    /// The disk holds what `other`'s does, durably. Numbers of writes go on behind those of both.
+    void become(const DiskModel& other);
+
     /// The first sector that is not as it must be, in words; nothing when all are right.
     [[nodiscard]] std::optional<std::string> check_after_process_death(block::BlockDevice& disk) const;
     [[nodiscard]] std::optional<std::string> check_after_power_loss(block::BlockDevice& disk) const;

@@ -11,7 +11,8 @@ struct Change {
     SimAction action{};
     std::uint64_t offset = 0;
     std::uint64_t length = 0;
-    std::shared_ptr<const ByteVector> data;
+    std::shared_ptr<const ByteVector> data = nullptr;
+    bool survives = false; // a power loss, whatever is behind it
 
     void apply(SimContent& content) const {
         switch (action) {
@@ -54,6 +55,13 @@ struct Inode {
         }
         durable = current;
         unsynced.clear();
+    }
+    /// RWF_DSYNC: the data of this write and the journal, with all sizes and holes; no other data.
+    void sync_last_write() {
+        for (Change& change : unsynced) {
+            change.survives = change.survives || change.action != SimAction::write;
+        }
+        unsynced.back().survives = true;
     }
 };
 using InodePtr = std::shared_ptr<Inode>;
@@ -141,7 +149,7 @@ class SimFile final : public images::File {
         Result<void> written = write(SimAction::durable_write, offset, data);
         if (written) {
             std::lock_guard lock(state_.mutex);
-            inode_->sync(); // more than asked for, as journalling file systems do
+            inode_->sync_last_write();
         }
         return written;
     }
@@ -247,7 +255,7 @@ SimContent torn_content(const Inode& inode, const PowerCut& cut, SeededRandom& r
     bool journal_open = true;
     for (const Change& change : inode.unsynced) {
         if (change.action != SimAction::write) {
-            journal_open = journal_open && chosen();
+            journal_open = change.survives || (journal_open && chosen());
             if (journal_open) {
                 change.apply(content);
             }
@@ -256,7 +264,7 @@ SimContent torn_content(const Inode& inode, const PowerCut& cut, SeededRandom& r
         for (std::uint64_t done = 0; done < change.length;) {
             const std::uint64_t at = change.offset + done;
             const std::uint64_t count = std::min(change.length - done, cut.tear_bytes - at % cut.tear_bytes);
-            if (chosen()) {
+            if (change.survives || chosen()) {
                 content.write(at, Bytes(*change.data).subspan(static_cast<std::size_t>(done), static_cast<std::size_t>(count)));
             }
             done += count;

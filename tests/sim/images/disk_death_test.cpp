@@ -4,9 +4,8 @@
 #include "support/catch.hpp"
 #include "support/disk_trace.hpp"
 #include "support/sim_file.hpp"
+#include "support/sim_numbers.hpp"
 #include "support/vhdx_validator.hpp"
-
-#include <cstdlib>
 
 using namespace rootstock;
 using namespace rootstock::test;
@@ -57,17 +56,10 @@ void check_power_loss(const SimFileSystem& dead, Kind kind, const DiskModel& mod
 }
 
 std::vector<std::uint64_t> seeds(std::uint64_t count) {
-    if (const char* only = std::getenv("ROOTSTOCK_SIM_SEED")) {
-        return {std::strtoull(only, nullptr, 10)};
-    }
 #ifdef ROOTSTOCK_SANITIZED
     count = (count + 2) / 3;
 #endif
-    std::vector<std::uint64_t> all;
-    for (std::uint64_t seed = 1; seed <= count; ++seed) {
-        all.push_back(seed);
-    }
-    return all;
+    return sim_seeds(count);
 }
 
 /// Runs the trace; before every change of a file, the process dies and the power fails in several ways.

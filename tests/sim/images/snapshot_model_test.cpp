@@ -1,9 +1,9 @@
 // A volume with everything that can be done to it, at random, against arrays of bytes: writes, discards, flushes, snapshots, restoring, clones, removal,
 // flattening, closing, and deaths of the process. ROOTSTOCK_SIM_SEED=n replays one history, ROOTSTOCK_SIM_STEPS=n makes each that long.
 
+#include "support/sim_numbers.hpp"
 #include "support/store_host.hpp"
 
-#include <cstdlib>
 #include <map>
 
 using namespace rootstock;
@@ -15,11 +15,6 @@ namespace {
 
 constexpr std::uint64_t disk_bytes = std::uint64_t{4} << 20U; // two blocks
 constexpr std::uint64_t sectors = disk_bytes / model_sector;
-
-std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
-    const char* text = std::getenv(variable);
-    return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
 
 class History {
   public:

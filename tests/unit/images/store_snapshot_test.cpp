@@ -225,3 +225,42 @@ TEST_CASE("no write is lost, and none fails, while snapshots are taken", "[image
     writer.join();
     REQUIRE_FALSE(wrong);
 }
+
+TEST_CASE("a file that is a layer in the catalogue is written to no more, although its snapshot failed", "[images][store][snapshot]") {
+    Disks host;
+    {
+        const auto in_use = open_disk(*host.store, volume);
+        write_sectors(*in_use, 9, 100, 8);
+        bool failed = false;
+        host.files->fail_when([&](const SimOperation& operation) -> std::optional<Error> {
+            if (failed || operation.action != SimAction::rename || !operation.path.ends_with(".new")) {
+                return std::nullopt;
+            }
+            failed = true;
+            return make_error(std::errc::io_error, "made to fail");
+        });
+        REQUIRE_THAT(error_of(host.store->create_snapshot(volume, "monday")), Catch::Contains("made to fail"));
+        write_sectors(*in_use, 10, 104, 8);
+        REQUIRE(read_sectors(*in_use, 100, 4) == pattern(9, 100, 4));
+    }
+    host.store = nullptr;
+    host.store = host.open();
+    REQUIRE(host.read(volume, 104, 8) == pattern(10, 104, 8));
+    REQUIRE(host.read_by_paths("/data/" + host.store->snapshots()->front().row.layer, 104, 4) == pattern(9, 104, 4));
+}
+
+TEST_CASE("a removal that fails leaves all of its files", "[images][store][snapshot]") {
+    Disks host;
+    host.write(volume, 9, 100, 8);
+    host.snapshot(volume, "monday");
+    host.write(volume, 10, 100, 8);
+    unsigned renames = 0;
+    host.files->fail_when([&](const SimOperation& operation) -> std::optional<Error> {
+        const bool second = operation.action == SimAction::rename && ++renames == 2;
+        return second ? std::optional(make_error(std::errc::io_error, "made to fail")) : std::nullopt;
+    });
+    REQUIRE(host.store->close_volume_disk(volume.name));
+    REQUIRE(host.store->remove_snapshot(volume, "monday")); // the disk stands on its layer: nothing to move yet
+    REQUIRE_FALSE(host.store->remove_volume(volume.name));  // its file, and that layer
+    REQUIRE(host.read(volume, 100, 8) == pattern(10, 100, 8));
+}
