@@ -107,6 +107,7 @@ class DirectoryStore final : public Store {
     Result<void> close_slot(const std::string& key);
     [[nodiscard]] std::uint64_t data_bytes(const std::string& file);
     Result<void> count_closed();
+    [[nodiscard]] std::map<std::string, std::uint64_t> own_bytes(const LayerTree& tree);
     [[nodiscard]] static Result<void> check_not_held(const Slot& slot, const std::string& machine);
     Result<std::optional<OverlayRow>> overlay_of(const std::string& machine);
     Result<VolumeRow> volume_named(const std::string& name);

@@ -111,6 +111,33 @@ void LayerTree::add_users(const ImageVersion& version, std::vector<std::string>&
     }
 }
 
+std::map<std::string, DiskName> LayerTree::owners() const {
+    std::map<std::string, const LayerRow*> by_name;
+    for (const LayerRow& row : layers) {
+        by_name.emplace(row.file, &row);
+    }
+    std::set<std::string> of_versions;
+    std::map<std::string, DiskName> owners;
+    // `take` says whether the layer was new to it: below one that was not, all is known.
+    const auto go_down = [&](const std::string& layer, const auto& take) {
+        for (auto at = by_name.find(layer); at != by_name.end() && take(at->first); at = by_name.find(at->second->parent)) {
+        }
+    };
+    const auto own = [&](const std::string& layer, const DiskName& disk) {
+        go_down(layer, [&](const std::string& name) { return !of_versions.contains(name) && owners.emplace(name, disk).second; });
+    };
+    for (const ImageVersion& version : versions) {
+        go_down(version.file, [&](const std::string& name) { return of_versions.insert(name).second; });
+    }
+    std::vector<const SnapshotRow*> oldest_first;
+    std::ranges::transform(snapshots, std::back_inserter(oldest_first), [](const SnapshotRow& row) { return &row; });
+    std::ranges::stable_sort(oldest_first, {}, &SnapshotRow::created);
+    std::ranges::for_each(oldest_first, [&](const SnapshotRow* row) { own(row->layer, row->disk); });
+    std::ranges::for_each(overlays, [&](const OverlayRow& row) { own(row.layer, {DiskKind::machine, machine_of(row)}); });
+    std::ranges::for_each(volumes, [&](const VolumeRow& row) { own(row.layer, {DiskKind::volume, row.name}); });
+    return owners;
+}
+
 std::vector<LayerRow> LayerTree::unneeded() const {
     std::set<std::string> needed;
     const auto need = [&](const std::string& layer) {

@@ -3,6 +3,8 @@
 
 #include "images/catalogue.hpp"
 
+#include <map>
+
 namespace rootstock::images {
 
 struct LayerTree {
@@ -24,6 +26,8 @@ struct LayerTree {
     void add_users(const ImageVersion& version, std::vector<std::string>& users) const;
     /// Whether `upper` is `lower` or stands on it.
     [[nodiscard]] bool stands_on(const std::string& upper, const std::string& lower) const;
+    /// Whose space each layer takes that no version needs: that of the disk of the oldest snapshot that needs it, or else of a disk that stands on it.
+    [[nodiscard]] std::map<std::string, DiskName> owners() const;
     /// What nobody needs, a child in front of its parent.
     [[nodiscard]] std::vector<LayerRow> unneeded() const;
     /// What would make a chain shorter: `layer` rewritten to stand on `below` (empty: on nothing). First what only waits to be merged into the one layer

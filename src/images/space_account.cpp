@@ -5,6 +5,8 @@
 
 namespace rootstock::images {
 
+SpaceAccount::~SpaceAccount() { move_to(0, 0); }
+
 void SpaceAccount::set_limit(std::uint64_t bytes) {
     std::lock_guard lock(mutex_);
     limit_ = bytes;
@@ -21,22 +23,22 @@ void SpaceAccount::join(std::shared_ptr<SpaceBudget> group) {
         return;
     }
     if (group_) {
-        group_->change(used_, 0);
+        group_->change(own_ + kept_, 0);
     }
     group_ = std::move(group);
     if (group_) {
-        group_->change(0, used_);
+        group_->change(0, own_ + kept_);
     }
 }
 
 std::uint64_t SpaceAccount::used() const {
     std::lock_guard lock(mutex_);
-    return used_;
+    return own_ + kept_;
 }
 
 std::optional<SpaceScope> SpaceAccount::obstacle(std::uint64_t bytes) const {
     std::lock_guard lock(mutex_);
-    if (limit_ != 0 && used_ + bytes > limit_) {
+    if (limit_ != 0 && own_ + kept_ + bytes > limit_) {
         return SpaceScope::disk;
     }
     if (group_ && !group_->has_room(bytes)) {
@@ -47,26 +49,37 @@ std::optional<SpaceScope> SpaceAccount::obstacle(std::uint64_t bytes) const {
 
 void SpaceAccount::add(std::uint64_t bytes) {
     std::lock_guard lock(mutex_);
-    move_to(used_ + bytes);
+    move_to(own_ + bytes, kept_);
 }
 
 void SpaceAccount::give_back(std::uint64_t bytes) {
     std::lock_guard lock(mutex_);
-    move_to(used_ - std::min(used_, bytes)); // holes that were never charged may be among them
+    move_to(own_ - std::min(own_, bytes), kept_); // holes that were never charged may be among them
 }
 
-void SpaceAccount::settle(std::uint64_t used_bytes) {
+void SpaceAccount::settle(std::uint64_t own_bytes) {
     std::lock_guard lock(mutex_);
-    move_to(used_bytes);
+    move_to(own_bytes, kept_);
 }
 
-void SpaceAccount::move_to(std::uint64_t used_bytes) {
+void SpaceAccount::set_kept(std::uint64_t bytes) {
+    std::lock_guard lock(mutex_);
+    move_to(own_, bytes);
+}
+
+void SpaceAccount::add_kept(std::uint64_t bytes) {
+    std::lock_guard lock(mutex_);
+    move_to(own_, kept_ + bytes);
+}
+
+void SpaceAccount::move_to(std::uint64_t own_bytes, std::uint64_t kept_bytes) {
     for (SpaceBudget* budget : {group_.get(), store_.get()}) {
         if (budget != nullptr) {
-            budget->change(used_, used_bytes);
+            budget->change(own_ + kept_, own_bytes + kept_bytes);
         }
     }
-    used_ = used_bytes;
+    own_ = own_bytes;
+    kept_ = kept_bytes;
 }
 
 } // namespace rootstock::images

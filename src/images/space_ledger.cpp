@@ -58,6 +58,10 @@ std::string SpaceLedger::group_of(const std::string& disk) const {
 
 std::shared_ptr<SpaceAccount> SpaceLedger::account(const std::string& disk) {
     std::lock_guard lock(mutex_);
+    return account_locked(disk);
+}
+
+std::shared_ptr<SpaceAccount> SpaceLedger::account_locked(const std::string& disk) {
     std::shared_ptr<SpaceAccount>& found = accounts_[disk];
     if (!found) {
         found = std::make_shared<SpaceAccount>(store_);
@@ -72,9 +76,12 @@ void SpaceLedger::forget(const std::string& disk) {
     told_.erase({SpaceScope::disk, name_of(disk)});
 }
 
-void SpaceLedger::keep_only(const std::map<std::string, std::uint64_t>& disks) {
+void SpaceLedger::set_disks(const std::map<std::string, std::uint64_t>& kept) {
     std::lock_guard lock(mutex_);
-    std::erase_if(accounts_, [&](const auto& entry) { return !disks.contains(entry.first); });
+    std::erase_if(accounts_, [&](const auto& entry) { return !kept.contains(entry.first); });
+    for (const auto& [disk, bytes] : kept) {
+        account_locked(disk)->set_kept(bytes);
+    }
     std::erase_if(told_, [&](const auto& entry) { return entry.first.scope == SpaceScope::disk && !accounts_.contains(std::string(machine_word) + entry.first.name); });
 }
 

@@ -54,9 +54,9 @@ class SpaceLedger {
     [[nodiscard]] std::shared_ptr<SpaceAccount> account(const std::string& disk);
     /// The disk is gone, and takes nothing any more.
     void forget(const std::string& disk);
-    /// All others are gone.
-    void keep_only(const std::map<std::string, std::uint64_t>& disks);
-    /// What no account counts: masters and layers.
+    /// All disks that there are, with what snapshots keep of each; also one that is gone but for its snapshots.
+    void set_disks(const std::map<std::string, std::uint64_t>& kept);
+    /// What no account counts: what versions of images need.
     void set_masters(std::uint64_t bytes);
 
     void review(const FileSystem::Space& space);
@@ -77,6 +77,7 @@ class SpaceLedger {
     };
     using Accounts = std::map<std::string, std::shared_ptr<SpaceAccount>>;
 
+    [[nodiscard]] std::shared_ptr<SpaceAccount> account_locked(const std::string& disk);
     void limit(const std::string& disk, SpaceAccount& account);
     [[nodiscard]] std::string group_of(const std::string& disk) const;
     void note_refusals();

@@ -138,6 +138,7 @@ Result<SnapshotRow> DirectoryStore::create_snapshot(const DiskName& disk, const 
     if (const Result<void> sealed = seal_slot(*mine, *now, {disk, *file, now->file}, name); !sealed) {
         return sealed.error();
     }
+    space_.account(slot_key(disk))->add_kept(stored_bytes(now->file)); // the quotas count it on; count_closed() knows better soon
     const Result<LayerTree> after = LayerTree::read(catalogue_);
     const SnapshotRow* row = after ? find_snapshot(*after, disk, name) : nullptr;
     return row != nullptr ? Result<SnapshotRow>(*row) : after ? no_snapshot(disk, name) : after.error();

@@ -30,36 +30,43 @@ Result<void> DirectoryStore::count_disks() {
 
 /// What no open disk tells: disks that are closed, layers below them, and that some have gone, or have become something else, since the last time.
 Result<void> DirectoryStore::count_closed() {
-    const Result<std::vector<OverlayRow>> overlays = catalogue_.overlays();
-    const Result<std::vector<VolumeRow>> volumes = catalogue_.volumes();
-    const Result<std::vector<LayerRow>> layers = catalogue_.layers();
-    if (!overlays || !volumes || !layers) {
-        return !overlays ? overlays.error() : !volumes ? volumes.error() : layers.error();
+    const Result<LayerTree> tree = LayerTree::read(catalogue_);
+    if (!tree) {
+        return tree.error();
     }
-    std::map<std::string, std::uint64_t> disks;
-    for (const OverlayRow& row : *overlays) {
-        // One that is put aside has the name of no machine: it counts for the store alone.
-        const std::string owner = is_machine_name(row.machine) ? "machine/" + row.machine : "kept/" + row.machine;
-        disks[owner] = row.kind == OverlayKind::persistent ? data_bytes(row.file) : stored_bytes(row.file);
-    }
-    for (const VolumeRow& row : *volumes) {
-        disks["volume/" + row.name] = row.options.kind == VolumeKind::disk ? data_bytes(row.file) : 0;
-    }
-    for (const auto& [disk, bytes] : disks) {
+    std::map<std::string, std::uint64_t> kept;
+    for (const auto& [disk, bytes] : own_bytes(*tree)) {
+        kept[disk] = 0;
         const std::shared_ptr<Slot> mine = slot(disk);
         const std::unique_lock one_at_a_time(mine->mutex, std::try_to_lock); // whoever opens or closes it now counts it himself
         if (one_at_a_time && !mine->disk) {
             space_.account(disk)->settle(bytes);
         }
     }
-    space_.keep_only(disks);
-    std::uint64_t bytes = 0;
-    for (const LayerRow& layer : *layers) {
-        bytes += stored_bytes(layer.file);
+    const std::map<std::string, DiskName> owners = tree->owners();
+    std::uint64_t masters = 0;
+    for (const LayerRow& layer : tree->layers) {
+        const auto owner = owners.find(layer.file);
+        (owner == owners.end() ? masters : kept[slot_key(owner->second)]) += stored_bytes(layer.file);
     }
-    space_.set_masters(bytes);
+    space_.set_disks(kept);
+    space_.set_masters(masters);
     closed_counted_at_ = clock_.now();
     return {};
+}
+
+/// What each disk's own file takes, as far as that can be told from outside.
+std::map<std::string, std::uint64_t> DirectoryStore::own_bytes(const LayerTree& tree) {
+    std::map<std::string, std::uint64_t> disks;
+    for (const OverlayRow& row : tree.overlays) {
+        // One that is put aside has the name of no machine: it counts for the store alone.
+        const std::string owner = is_machine_name(row.machine) ? "machine/" + row.machine : "kept/" + row.machine;
+        disks[owner] = row.kind == OverlayKind::persistent ? data_bytes(row.file) : stored_bytes(row.file);
+    }
+    for (const VolumeRow& row : tree.volumes) {
+        disks["volume/" + row.name] = row.options.kind == VolumeKind::disk ? data_bytes(row.file) : 0;
+    }
+    return disks;
 }
 
 void DirectoryStore::review_space() {

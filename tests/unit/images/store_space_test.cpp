@@ -180,3 +180,42 @@ TEST_CASE("each day's use is kept over a restart and says when the store is full
     const auto samples = host.catalogue.rows().samples;
     REQUIRE(std::count_if(samples.begin(), samples.end(), [](const auto& row) { return row.what == "store"; }) == 4);
 }
+
+TEST_CASE("what snapshots keep counts for the disk that they are of, and for nobody else", "[images][space][snapshot]") {
+    Host host;
+    host.store->space().set_limits(limits(0, 24 * mib));
+    const images::DiskName first{images::DiskKind::machine, "lab1-01"};
+    const auto recount = [&] {
+        host.clock.advance(std::chrono::minutes(1));
+        host.store->review_space();
+    };
+    recount();
+    const std::uint64_t store_before = host.store->space().report().store.used_bytes;
+    {
+        const auto disk = host.disk(first.name);
+        REQUIRE(write(*disk, 0, 12 * mib));
+        REQUIRE(host.store->create_snapshot(first, "monday"));
+        REQUIRE(host.used(first.name) >= 12 * mib); // at once
+        REQUIRE(write(*disk, 0, 8 * mib));
+        REQUIRE(write(*disk, 16 * mib, 8 * mib).error() == IoError::quota);
+        recount();
+        REQUIRE(host.used(first.name) >= 20 * mib);
+        REQUIRE(host.used(first.name) < 24 * mib);
+        REQUIRE(host.store->space().report().store.used_bytes - store_before == host.used(first.name)); // once
+    }
+    REQUIRE(host.store->clone_to_machine(first, "monday", "lab1-02"));
+    recount();
+    REQUIRE(host.used("lab1-02") < 4 * mib); // its own file alone
+
+    REQUIRE(host.store->remove_machine_disk(first.name));
+    recount();
+    REQUIRE(host.used(first.name) >= 12 * mib); // monday outlives the disk
+    REQUIRE(host.used(first.name) < 16 * mib);
+    REQUIRE(host.store->remove_snapshot(first, "monday"));
+    recount();
+    REQUIRE(host.used(first.name) == 0);
+    REQUIRE(host.used("lab1-02") >= 12 * mib); // the clone needs it still
+    REQUIRE(host.store->remove_machine_disk("lab1-02"));
+    recount();
+    REQUIRE(host.store->space().report().store.used_bytes == store_before);
+}
