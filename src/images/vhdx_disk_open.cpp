@@ -153,8 +153,9 @@ Result<void> reclaim_gaps(VhdxDiskParts& parts) {
     return {};
 }
 
-/// Cuts what no block uses, neither durably nor by the live map, off the end. The log is empty now: no entry speaks of a longer file.
-Result<void> place_blocks(VhdxDiskParts& parts, std::vector<FileRange> occupied, std::vector<FileRange> durable_payload) {
+/// Cuts what no block uses, neither durably nor by the live map, off the end. The log is empty now: no entry speaks of a longer file. But the header that
+/// says so may be of a process that died before it was safe from a loss of power: then the old header and its log would count again.
+Result<void> place_blocks(VhdxDiskParts& parts, std::uint64_t file_size, std::vector<FileRange> occupied, std::vector<FileRange> durable_payload) {
     add_payload(*parts.map, occupied);
     parts.slots = std::make_unique<SlotPool>(parts.map->geometry().block_size(), occupied);
     std::uint64_t end = parts.slots->used_end();
@@ -163,7 +164,11 @@ Result<void> place_blocks(VhdxDiskParts& parts, std::vector<FileRange> occupied,
     }
     parts.slots->set_used_end(end);
     parts.slots->set_file_size(end);
-    return parts.file->resize(end);
+    if (end == file_size) {
+        return {};
+    }
+    const Result<void> synced = parts.file->sync_data();
+    return synced ? parts.file->resize(end) : synced;
 }
 
 /// Real space for log and table, so that a flush or an opening that repairs finds it on a full disk as well. Pages of sector bitmaps get theirs before
@@ -202,7 +207,7 @@ Result<VhdxDiskParts> load(FileSystem& files, std::unique_ptr<File> file, std::s
     }
     parts.file = std::move(file);
     if (done) {
-        done = place_blocks(parts, metadata_ranges(*image, *bat), std::move(durable_payload));
+        done = place_blocks(parts, image->file_size, metadata_ranges(*image, *bat), std::move(durable_payload));
     }
     if (!done) {
         return done.error();
