@@ -1,67 +1,38 @@
-// What disks cost below SCSI: bench_images FOLDER MASTER [COUNT]. One line a case: NAME SECONDS OPERATIONS. bench/images.py runs it beside qemu-img.
-// MASTER: a VHDX that stands alone; FOLDER: on the file system to be measured, emptied by whoever made it.
-#include "images/master.hpp"
-#include "images/overlay.hpp"
+// What disks cost below SCSI: bench_images FOLDER MASTER COUNT [disks|depth|store]. One line a case: NAME SECONDS OPERATIONS WRITES BYTES SYNCS, the last three as counted
+// at the files. bench/images.py runs it beside qemu-img.
+// MASTER: a VHDX that stands alone, with data in the second half of each of its COUNT blocks; FOLDER: on the file system to be measured, emptied by whoever made it.
+#include "images.hpp"
 
 #include <sys/resource.h>
 
-#include <chrono>
-#include <cstdio>
-#include <cstdlib>
-#include <functional>
 #include <thread>
 
 using namespace rootstock;
+using namespace rootstock::bench;
 
 namespace {
 
-constexpr std::uint64_t io_bytes = 4096;
-constexpr std::uint64_t block_bytes = std::uint64_t{2} << 20U;
 constexpr std::size_t many = 256;
 
 using Disk = std::shared_ptr<images::Overlay>;
 
-template <class T> T need(Result<T> result) {
-    if (!result) {
-        std::fprintf(stderr, "bench_images: %s\n", result.error().what.c_str());
-        std::exit(1);
-    }
-    return std::move(*result);
-}
-
-void need(bool done, const char* what) {
-    if (!done) {
-        std::fprintf(stderr, "bench_images: %s failed\n", what);
-        std::exit(1);
-    }
-}
-
-void measure(const char* name, std::uint64_t operations, const std::function<void()>& work) {
-    const auto before = std::chrono::steady_clock::now();
-    work();
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - before;
-    std::printf("%s %.6f %llu\n", name, took.count(), static_cast<unsigned long long>(operations));
-    std::fflush(stdout);
-}
-
 class Bench {
   public:
-    Bench(std::string folder, std::shared_ptr<images::Master> master, std::uint64_t count)
-        : folder_(std::move(folder)), master_(std::move(master)), count_(count), data_(io_bytes, 0x5a) {}
+    explicit Bench(const Setting& setting) : setting_(setting), data_(io_bytes, 0x5a) {}
 
     void run() {
         const Disk disk = make("one");
         const auto write_all = [&] {
-            for (std::uint64_t at = 0; at < count_; ++at) {
+            for (std::uint64_t at = 0; at < setting_.count; ++at) {
                 need(static_cast<bool>(disk->write(place(at), data_, false)), "a write");
             }
         };
-        measure("first-write", count_, write_all);
-        measure("flush-after-first-writes", 1, [&] { need(static_cast<bool>(disk->flush()), "a flush"); });
-        measure("overwrite", count_, write_all);
-        measure("read-own", count_, [&] { read_all(*disk, 0); });
-        measure("read-parent", count_, [&] { read_all(*disk, block_bytes / 2); });
-        measure("write-and-flush", flushes, [&] {
+        setting_.measure("first-write", setting_.count, write_all);
+        setting_.measure("flush-after-first-writes", 1, [&] { need(static_cast<bool>(disk->flush()), "a flush"); });
+        setting_.measure("overwrite", setting_.count, write_all);
+        setting_.measure("read-own", setting_.count, [&] { read_all(*disk, 0); });
+        setting_.measure("read-parent", setting_.count, [&] { read_all(*disk, data_in_block); });
+        setting_.measure("write-and-flush", flushes, [&] {
             for (std::uint64_t at = 0; at < flushes; ++at) {
                 need(static_cast<bool>(disk->write(place(at), data_, false)) && static_cast<bool>(disk->flush()), "a flush");
             }
@@ -74,26 +45,21 @@ class Bench {
 
     /// One in each block, in an order that no read-ahead guesses.
     [[nodiscard]] std::uint64_t place(std::uint64_t at) const {
-        const std::uint64_t blocks = master_->identity().virtual_size / block_bytes;
+        const std::uint64_t blocks = setting_.blocks();
         constexpr std::uint64_t stride = 7919; // a prime
         return at * stride % blocks * block_bytes + at / blocks * io_bytes;
     }
     void read_all(block::BlockDevice& disk, std::uint64_t shift) {
         ByteVector out(io_bytes);
-        for (std::uint64_t at = 0; at < count_; ++at) {
+        for (std::uint64_t at = 0; at < setting_.count; ++at) {
             need(static_cast<bool>(disk.read(place(at) + shift, out)), "a read");
         }
     }
-    Disk make(const std::string& name) {
-        const std::string path = folder_ + "/" + name + ".vhdx";
-        const auto created = images::create_persistent_overlay(*files_, path, *master_);
-        need(static_cast<bool>(created), "creating an overlay");
-        return need(images::open_persistent_overlay(*files_, path, master_));
-    }
+    [[nodiscard]] Disk make(const std::string& name) const { return setting_.make_overlay(name, setting_.master); }
     /// A new block in each of them, then all of them flush at once: by as many threads as a server has for that, and one after the other.
     void flush_many() {
         std::vector<Disk> disks;
-        measure("create-and-open", many, [&] {
+        setting_.measure("create-and-open", many, [&] {
             for (std::size_t at = 0; at < many; ++at) {
                 disks.push_back(make("many" + std::to_string(at)));
             }
@@ -104,7 +70,7 @@ class Bench {
                 need(static_cast<bool>(disk->write(place(round), data_, false)), "a write");
             }
             ++round;
-            measure(name, many, [&, count = threads] {
+            setting_.measure(name, many, [&, count = threads] {
                 std::vector<std::thread> workers;
                 for (unsigned worker = 0; worker < count; ++worker) {
                     workers.emplace_back([&, worker] {
@@ -120,25 +86,33 @@ class Bench {
         }
     }
 
-    std::unique_ptr<images::FileSystem> files_ = images::make_posix_file_system();
-    const std::string folder_;
-    const std::shared_ptr<images::Master> master_;
-    const std::uint64_t count_;
+    const Setting& setting_;
     const ByteVector data_;
 };
 
 } // namespace
 
 int main(int argc, char** argv) {
-    if (argc < 3) {
-        std::fprintf(stderr, "usage: bench_images FOLDER MASTER [COUNT]\n");
+    if (argc < 4) {
+        std::fprintf(stderr, "usage: bench_images FOLDER MASTER COUNT [disks|depth|store]\n");
         return 2;
     }
+    const std::string part = argc > 4 ? argv[4] : "";
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) { // many disks
         limit.rlim_cur = limit.rlim_max;
         static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
     }
-    const auto files = images::make_posix_file_system();
-    Bench(argv[1], need(images::open_master(*files, argv[2], std::nullopt)), argc > 3 ? std::strtoull(argv[3], nullptr, 10) : 4000).run();
+    CountingFileSystem files;
+    const Setting setting{files, argv[1], argv[2], need(images::open_master(files, argv[2], std::nullopt)),
+                          std::strtoull(argv[3], nullptr, 10)};
+    if (part.empty() || part == "disks") {
+        Bench(setting).run();
+    }
+    if (part.empty() || part == "depth") {
+        measure_depth(setting);
+    }
+    if (part.empty() || part == "store") {
+        measure_store(setting);
+    }
 }
