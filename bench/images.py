@@ -79,12 +79,16 @@ def make_raw(path, blocks):
             file.write(data)
 
 
+def micros(figure):
+    return f"{figure * 1e6:.{1 if figure >= 1e-5 else 3}f} us"
+
+
 def print_table(mine, other):
     print("| case | rootstock | writes, bytes, syncs each | qemu-img, qcow2 | ratio |\n|---|---|---|---|---|")
     for name, (figure, writes, size, syncs) in mine.items():
         counted = f"{writes:.2f}, {size:.0f}, {syncs:.2f}" if writes or syncs else ""
-        beside = f"{other[name] * 1e6:.1f} us | {figure / other[name]:.2f}x" if name in other else "|"
-        print(f"| {name} | {figure * 1e6:.3g} us | {counted} | {beside} |")
+        beside = f"{micros(other[name])} | {figure / other[name]:.2f}x" if name in other else "|"
+        print(f"| {name} | {micros(figure)} | {counted} | {beside} |")
     for deep in ("depth-16", "depth-16-by-4K"):
         for what in ("read", "look-up"):
             print(f"| {what}: {deep} over depth-1 | {mine[f'{what}-{deep}'][0] / mine[f'{what}-depth-1'][0]:.2f}x | | | |")

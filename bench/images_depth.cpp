@@ -35,6 +35,12 @@ class NullSink final : public block::ReadSink {
     std::array<std::uint8_t, io_bytes> buffer_{};
 };
 
+/// What a server reads was loaded from the disk, and not written a moment ago in pieces of another size.
+void forget(const Setting& setting, const std::string& path) {
+    const auto file = need(setting.files.open(path, images::OpenMode::read_only));
+    file->drop_cached(0, need(file->size()));
+}
+
 class Chain {
   public:
     Chain(const Setting& setting, const Mix& mix) : setting_(setting), mix_(mix) {
@@ -45,7 +51,7 @@ class Chain {
             const std::string name = std::string(mix.name) + "-" + std::to_string(layer);
             const std::string path = setting.folder + "/" + name + ".vhdx";
             write_share(*setting.make_overlay(name, below), layer);
-            forget(path);
+            forget(setting, path);
             places.insert(places.begin(), {path, std::nullopt});
             below = need(images::open_master(files, places));
         }
@@ -81,11 +87,6 @@ class Chain {
         }
         need(static_cast<bool>(disk.close()), "closing a layer");
     }
-    /// What a server reads was loaded from the disk, in large pieces of page cache, and not written a moment ago in small ones.
-    void forget(const std::string& path) const {
-        const auto file = need(setting_.files.open(path, images::OpenMode::read_only));
-        file->drop_cached(0, need(file->size()));
-    }
     void warm() const {
         NullSink sink;
         for (std::uint64_t block = 0; block < blocks; ++block) {
@@ -119,6 +120,7 @@ double median(std::vector<double>& figures) {
 
 /// The chains take turns, so that a busy moment of the machine hits all of them.
 void measure_depth(const Setting& setting) {
+    forget(setting, setting.master_path);
     std::vector<std::unique_ptr<Chain>> chains;
     for (const Mix& mix : mixes) {
         chains.push_back(std::make_unique<Chain>(setting, mix));
