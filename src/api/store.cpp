@@ -31,6 +31,7 @@ json::object report_json(const images::StoreReport& report) {
             {"overlays", report.overlays},
             {"volumes", report.volumes},
             {"in_use", report.in_use},
+            {"longest_chain", report.longest_chain},
             {"findings", std::move(findings)}};
 }
 

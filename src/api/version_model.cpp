@@ -51,6 +51,7 @@ json::array Model::versions_json(const std::string& image) const {
                                      {"created", time_json(use.version.created)},
                                      {"size_bytes", use.version.identity.virtual_size},
                                      {"stored_bytes", use.stored_bytes},
+                                     {"files", use.files},
                                      {"file", parts_.store.file_path(use.version.file)},
                                      {"machines", text_array(use.machines)},
                                      {"needed_by", text_array(use.needed_by)}});

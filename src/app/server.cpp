@@ -1,6 +1,7 @@
 #include "app/server.hpp"
 
 #include "app/backbone.hpp"
+#include "app/flattener.hpp"
 #include "app/housekeeper.hpp"
 #include "app/verifier.hpp"
 #include "boot/policy.hpp"
@@ -82,6 +83,7 @@ struct Server::Parts {
     std::unique_ptr<Network> network;
     std::unique_ptr<Housekeeper> housekeeper;
     std::unique_ptr<Verifier> verifier;
+    std::unique_ptr<Flattener> flattener;
     bool stopped = false;
 };
 
@@ -168,6 +170,7 @@ void Server::Parts::stop() {
     if (std::exchange(stopped, true)) {
         return;
     }
+    flattener.reset();
     verifier.reset();
     housekeeper.reset();
     if (network) {
@@ -279,6 +282,7 @@ Result<void> Server::start() {
     if (const auto period = parts_->backbone->config().server.verify; period != std::chrono::seconds(0)) {
         parts_->verifier = std::make_unique<Verifier>(parts_->backbone->store(), period, parts_->backbone->log(), parts_->backbone->clock());
     }
+    parts_->flattener = std::make_unique<Flattener>(parts_->backbone->store(), parts_->backbone->log(), parts_->backbone->clock());
     parts_->backbone->log().info("server.started", {{"version", version()}, {"page", url()}, {"data", parts_->backbone->config().server.data}});
     return {};
 }

@@ -30,10 +30,10 @@ void show_releases(const json::value& image) {
 void show_image(const json::value& image) {
     const std::string name = text_of(image, "name");
     print("image " + name + ", version " + text_of(image, "version") + " is current\n\n");
-    Table table({"VERSION", "CREATED", "SIZE", "STORED", "MACHINES", ""});
+    Table table({"VERSION", "CREATED", "SIZE", "STORED", "FILES", "MACHINES", ""});
     for (const json::value& version : list_of(image, "versions")) {
         table.add({text_of(version, "number"), time_of(version, "created"), size_of(version, "size_bytes"), size_of(version, "stored_bytes"),
-                   words_of(version, "machines"), text_of(version, "current") == "true" ? "current" : ""});
+                   text_of(version, "files"), words_of(version, "machines"), text_of(version, "current") == "true" ? "current" : ""});
     }
     print(table.text());
     show_releases(image);

@@ -24,7 +24,7 @@ void show_report(const json::value& report) {
               text_of(finding, "remedy") + "\n");
     }
     print(text_of(report, "layers") + " masters, " + text_of(report, "overlays") + " overlays, " + text_of(report, "volumes") + " volumes, of which " +
-          text_of(report, "in_use") + " in use: " + (open == 0 ? "all is well" : std::to_string(open) + " to mend") + "\n");
+          text_of(report, "in_use") + " in use, the longest chain " + text_of(report, "longest_chain") + " files: " + (open == 0 ? "all is well" : std::to_string(open) + " to mend") + "\n");
 }
 
 int check_store(const Options& options, const Check& check) {

@@ -1,11 +1,12 @@
 // DirectoryStore: the Store over a data directory, a Catalogue and the formats of this folder. store_images.cpp: images; store_layers.cpp: layers and
 // masters; store_contents.cpp: the guard over them; store_check.cpp: all of it; store_publish.cpp: new versions from machines' disks; store_versions.cpp: who needs versions, and who writes them; store_disks.cpp: machines'
-// disks; store_volumes.cpp: volumes; store_snapshots.cpp: snapshots; store_flatten.cpp: shorter chains; store_hold.cpp: disks that
+// disks; store_volumes.cpp: volumes; store_snapshots.cpp: snapshots; store_flatten.cpp, store_flatten_due.cpp: shorter chains; store_hold.cpp: disks that
 // are lent out; store.cpp: opening and closing.
 #pragma once
 
 #include "block/memory_device.hpp"
-#include "images/layer_tree.hpp"
+#include "images/flatten_choice.hpp"
+#include "images/layer_rewrite.hpp"
 #include "images/space_history.hpp"
 #include "images/store.hpp"
 #include "images/store_layout.hpp"
@@ -79,6 +80,7 @@ class DirectoryStore final : public Store {
                                       std::vector<std::string> initiators) override;
     Result<void> begin_boot(const std::string& machine) override;
     Result<std::size_t> flatten(std::size_t most_layers, const ProgressCallback& progress) override;
+    Result<bool> flatten_due(const ProgressCallback& progress) override;
 
     void refresh_masters() override;
     Result<std::vector<ContentState>> verify_version(const std::string& image, std::uint32_t number, const PieceProgress& progress) override;
@@ -131,7 +133,7 @@ class DirectoryStore final : public Store {
     [[nodiscard]] bool is_changed(const LayerRow& layer);
     void forget_changed(const std::string& layer);
     [[nodiscard]] std::string users_of(const std::string& layer);
-    /// Held for one verification; those by themselves give way. `progress` is asked whether it is still wanted.
+    /// The lock of verification_; verify_due() gives way. `progress` is asked whether it is still wanted.
     Result<std::unique_lock<std::mutex>> verification_turn(const PieceProgress& progress, std::uint64_t total_bytes);
     Result<ContentState> verify(const LayerRow& layer, const PieceProgress& progress);
     Result<void> verify_known(const std::vector<LayerRow>& layers, const PieceProgress& progress);
@@ -145,6 +147,17 @@ class DirectoryStore final : public Store {
     Result<void> settle(LayerRow layer);
     Result<void> finish_sealing(const LayerRow& layer);
     Result<void> finish_rewriting(const LayerRow& layer);
+    /// The old files and the new one; nothing is written yet.
+    struct Rewrite {
+        std::vector<LayerRow> merged; // the newest first
+        LayerRewrite files;
+    };
+    Result<Rewrite> rewrite_of(const LayerTree& tree, const LayerTree::Shorter& shorter) const;
+    Result<FlattenWork> flatten_work(const LayerTree& tree, const LayerTree::Shorter& shorter);
+    std::vector<FlattenWork> flatten_works(const LayerTree& tree);
+    Result<std::vector<FlattenRoom>> flatten_rooms();
+    void put_off(const std::string& layer, const Error& why);
+    void tell_no_room(const std::optional<FlattenWork>& work);
     Result<void> rewrite(const LayerTree& tree, const LayerTree::Shorter& shorter, const ProgressCallback& progress);
     Result<void> replace_layer(const LayerRow& old, const CatalogueChange& change);
     Result<ContentDigest> digest_of(const std::string& path, const PieceProgress& progress);
@@ -192,9 +205,12 @@ class DirectoryStore final : public Store {
     std::map<std::string, std::shared_ptr<Master>> masters_;      // by layer
     std::vector<std::weak_ptr<Master>> replaced_;                 // that somebody may still have open
     std::map<std::string, LayerHealth> told_;  // by layer: what was wrong with it and has been told; of refresh_masters() alone
-    std::mutex verification_;                  // one at a time
+    std::mutex verification_;                  // one at a time; no file is put in another's place meanwhile. Taken before dependence_
     std::atomic<unsigned> waiting_{0};         // who asked for a verification goes before verify_due()
     std::map<std::string, WallTime> attempts_; // by layer: the last verification by itself; under verification_
+    std::atomic<unsigned> waiting_flatten_{0}; // who asked for it goes before flatten_due()
+    FlattenPauses pauses_;                     // this and the next under the slot "flatten/"
+    std::string told_no_room_;                 // the layer
     std::mutex progress_mutex_;                // guards the three below, also over the listener's call
     std::string verifying_;                    // the layer
     std::uint64_t verified_bytes_ = 0;

@@ -50,19 +50,28 @@ Result<void> copy_piece(std::vector<std::unique_ptr<ImageLayer>>& layers, const 
     return disk.write(offset, bytes, false) ? Result<void>() : io_failure(layers.front()->file().path());
 }
 
-Result<void> merge(LayerFiles& files, const LayerRewrite& rewrite, const ProgressCallback& progress) {
-    auto below = open_master(files, rewrite.below);
-    if (!below) {
-        return below.error();
-    }
+Result<std::vector<std::unique_ptr<ImageLayer>>> open_layers(FileSystem& files, const std::vector<LayerPlace>& places) {
     std::vector<std::unique_ptr<ImageLayer>> layers;
-    for (const LayerPlace& place : rewrite.merged) {
-        auto layer = open_image_layer(files.file_system(), place.path);
+    for (const LayerPlace& place : places) {
+        auto layer = open_image_layer(files, place.path);
         if (!layer) {
             return layer.error();
         }
         layers.push_back(std::move(*layer));
     }
+    return layers;
+}
+
+Result<void> merge(LayerFiles& files, const LayerRewrite& rewrite, const ProgressCallback& progress) {
+    auto below = open_master(files, rewrite.below);
+    if (!below) {
+        return below.error();
+    }
+    auto opened = open_layers(files.file_system(), rewrite.merged);
+    if (!opened) {
+        return opened.error();
+    }
+    std::vector<std::unique_ptr<ImageLayer>>& layers = *opened;
     if (auto created = create_persistent_overlay(files.file_system(), rewrite.target, **below); !created) {
         return created;
     }
@@ -123,6 +132,7 @@ Result<MasterIdentity> take_identity(FileSystem& files, const std::string& path,
         identity.file_size += vhdx::mib;
         done = (*file)->resize(identity.file_size);
     }
+    static_cast<void>((*file)->punch_hole(image->current.header.log_offset, image->current.header.log_length)); // never needed again; costs space alone
     done = done ? (*file)->sync_data() : done;
     done = done ? VhdxHeaderWriter(**file, image->current, random).set_data_write_guid(old.data_write_guid) : done;
     return done ? Result<MasterIdentity>(identity) : Result<MasterIdentity>(done.error());
@@ -132,6 +142,7 @@ Result<MasterIdentity> take_identity(FileSystem& files, const std::string& path,
 Result<void> check_same(Master& before, Master& after, const ProgressCallback& progress) {
     const std::uint64_t size = before.geometry().size_bytes;
     Reporter report(progress, size, "the comparison of " + before.path());
+    std::uint64_t compared = 0;
     ByteVector old_bytes(step_bytes);
     ByteVector new_bytes(step_bytes);
     for (std::uint64_t offset = 0; offset < size;) {
@@ -148,9 +159,10 @@ Result<void> check_same(Master& before, Master& after, const ProgressCallback& p
             if (!std::ranges::equal(old_part, new_part)) {
                 return make_error(std::errc::io_error, after.path() + " does not hold what " + before.path() + " holds; nothing was changed");
             }
+            compared += length;
         }
         offset += length;
-        if (auto go_on = report.at(offset, 0); !go_on) {
+        if (auto go_on = report.at(offset, compared); !go_on) {
             return go_on;
         }
     }
@@ -186,6 +198,31 @@ Result<MasterIdentity> write_and_check(LayerFiles& files, const LayerRewrite& re
 }
 
 } // namespace
+
+Result<std::uint64_t> rewritten_bytes(FileSystem& files, const LayerRewrite& rewrite) {
+    const auto layers = open_layers(files, rewrite.merged);
+    if (!layers) {
+        return layers.error();
+    }
+    const std::uint64_t size = layers->front()->facts().size_bytes;
+    const std::uint64_t unit = rewrite.below.empty() ? writer_block_size : 1; // a file that stands alone has whole blocks, others have sectors
+    std::uint64_t bytes = 2 * vhdx::mib + size / writer_block_size * sizeof(std::uint64_t); // headers and tables
+    std::uint64_t counted = 0; // up to this offset
+    for (std::uint64_t offset = 0; offset < size;) {
+        const auto found = locate_in_chain(*layers, offset, size - offset);
+        if (!found) {
+            return found.error();
+        }
+        if (found->piece.source == PieceSource::own) {
+            const std::uint64_t end = round_up(offset + found->piece.length, unit);
+            const std::uint64_t begin = std::max(offset / unit * unit, counted);
+            bytes += end - std::min(begin, end);
+            counted = end;
+        }
+        offset += found->piece.length;
+    }
+    return bytes;
+}
 
 Result<MasterIdentity> rewrite_layers(LayerFiles& files, const LayerRewrite& rewrite, const ProgressCallback& progress) {
     auto identity = write_and_check(files, rewrite, progress);

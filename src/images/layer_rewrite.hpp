@@ -13,7 +13,10 @@ struct LayerRewrite {
     std::string target;             // the new file, beside the newest of the old ones; must not exist
 };
 
-/// The new file holds what the newest of the old ones held over its parents, as was checked by reading both, and has its DataWriteGuid: its children find it
+/// What the new file will take, about: by the tables of the old ones, without reading their data.
+[[nodiscard]] Result<std::uint64_t> rewritten_bytes(FileSystem& files, const LayerRewrite& rewrite);
+
+/// `progress`: stored_bytes is what was copied or compared in the present pass. The new file holds what the newest of the old ones held over its parents, as was checked by reading both, and has its DataWriteGuid: its children find it
 /// under its name. Its size is another, which tells the two apart. Durable and read-only when it returns.
 [[nodiscard]] Result<MasterIdentity> rewrite_layers(LayerFiles& files, const LayerRewrite& rewrite, const ProgressCallback& progress);
 

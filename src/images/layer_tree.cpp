@@ -26,6 +26,16 @@ template <class Row, class Key> void put(std::vector<Row>& rows, const std::vect
     }
 }
 
+/// Layers that disks are read from: what versions, overlays and volumes name.
+std::set<std::string> tops_of(const LayerTree& tree) {
+    std::set<std::string> tops;
+    std::ranges::for_each(tree.versions, [&](const ImageVersion& row) { tops.insert(row.file); });
+    std::ranges::for_each(tree.overlays, [&](const OverlayRow& row) { tops.insert(row.layer); });
+    std::ranges::for_each(tree.volumes, [&](const VolumeRow& row) { tops.insert(row.layer); });
+    tops.erase(std::string()); // of volumes that stand on nothing
+    return tops;
+}
+
 bool contains(const std::vector<std::string>& names, const std::string& name) { return std::ranges::find(names, name) != names.end(); }
 
 } // namespace
@@ -161,30 +171,52 @@ std::vector<LayerRow> LayerTree::unneeded() const {
     return unneeded;
 }
 
-std::optional<LayerTree::Shorter> LayerTree::shorter(std::size_t most_layers) const {
-    std::set<std::string> tops; // of chains that are read as disks
-    std::ranges::for_each(versions, [&](const ImageVersion& row) { tops.insert(row.file); });
-    std::ranges::for_each(overlays, [&](const OverlayRow& row) { tops.insert(row.layer); });
-    std::ranges::for_each(volumes, [&](const VolumeRow& row) { tops.insert(row.layer); });
-    std::set<std::string> named = tops;
+std::vector<LayerTree::Shorter> LayerTree::merges() const {
+    std::set<std::string> named = tops_of(*this);
     std::ranges::for_each(snapshots, [&](const SnapshotRow& row) { named.insert(row.layer); });
     const auto waits = [&](const LayerRow& row) { return !named.contains(row.file) && std::ranges::count(layers, row.file, &LayerRow::parent) == 1; };
+    std::vector<Shorter> merges;
     for (const LayerRow& row : layers) {
         const LayerRow* below = waits(row) ? nullptr : find(row.parent); // the one above it takes a row that waits with it
-        if (below != nullptr && waits(*below)) {
-            while (below != nullptr && waits(*below)) {
-                below = find(below->parent);
-            }
-            return Shorter{row.file, below == nullptr ? std::string() : below->file};
+        if (below == nullptr || !waits(*below)) {
+            continue;
+        }
+        while (below != nullptr && waits(*below)) {
+            below = find(below->parent);
+        }
+        merges.push_back({row.file, below == nullptr ? std::string() : below->file});
+    }
+    return merges;
+}
+
+std::vector<LayerTree::Shorter> LayerTree::long_chains(std::size_t most_layers) const {
+    std::vector<Shorter> chains;
+    for (const std::string& top : tops_of(*this)) {
+        if (const auto below = chain(top); !below || below->size() > most_layers) {
+            chains.push_back({top, {}});
         }
     }
-    for (const LayerRow& row : layers) {
-        const Result<std::vector<LayerRow>> below = tops.contains(row.file) ? chain(row.file) : std::vector<LayerRow>();
-        if (!below || below->size() > most_layers) {
-            return Shorter{row.file, {}};
+    return chains;
+}
+
+std::optional<LayerTree::Shorter> LayerTree::shorter(std::size_t most_layers) const {
+    for (const std::vector<Shorter>& all : {merges(), long_chains(most_layers)}) {
+        if (!all.empty()) {
+            return all.front();
         }
     }
     return std::nullopt;
+}
+
+std::size_t LayerTree::longest_chain(const std::string& layer) const {
+    std::size_t longest = 0;
+    for (const std::string& top : tops_of(*this)) {
+        if (layer.empty() || stands_on(top, layer)) {
+            const auto below = chain(top);
+            longest = std::max(longest, below ? below->size() : limits::chain_depth + 1);
+        }
+    }
+    return longest;
 }
 
 std::vector<std::string> LayerTree::files() const {
@@ -199,6 +231,12 @@ std::vector<std::string> LayerTree::files() const {
     std::ranges::for_each(overlays, note, &OverlayRow::file);
     std::ranges::for_each(volumes, note, &VolumeRow::file);
     return files;
+}
+
+void LayerTree::put_parent(const Shorter& done) {
+    if (const auto row = std::ranges::find(layers, done.layer, &LayerRow::file); row != layers.end()) {
+        row->parent = done.below;
+    }
 }
 
 void LayerTree::apply(const CatalogueChange& change) {

@@ -30,16 +30,25 @@ struct LayerTree {
     [[nodiscard]] std::map<std::string, DiskName> owners() const;
     /// What nobody needs, a child in front of its parent.
     [[nodiscard]] std::vector<LayerRow> unneeded() const;
-    /// What would make a chain shorter: `layer` rewritten to stand on `below` (empty: on nothing). First what only waits to be merged into the one layer
-    /// above; then whole chains of more than `most_layers` under versions and disks. Nothing: all is well.
+    /// What would make a chain shorter: `layer` rewritten to stand on `below` (empty: on nothing).
     struct Shorter {
         std::string layer;
         std::string below;
+        bool operator==(const Shorter&) const = default;
     };
+    /// Layers with what only waits to be merged into them: nobody names it, and nothing else stands on it.
+    [[nodiscard]] std::vector<Shorter> merges() const;
+    /// Whole chains of more than `most_layers` under versions and disks.
+    [[nodiscard]] std::vector<Shorter> long_chains(std::size_t most_layers) const;
+    /// The first of all these, merges first. Nothing: all is well.
     [[nodiscard]] std::optional<Shorter> shorter(std::size_t most_layers) const;
+    /// Files of the longest chain that a version or disk is read from; through `layer`, unless that is empty. A disk's own file does not count.
+    [[nodiscard]] std::size_t longest_chain(const std::string& layer = {}) const;
     /// Every file that has a row.
     [[nodiscard]] std::vector<std::string> files() const;
 
+    /// As it will be when that is done.
+    void put_parent(const Shorter& done);
     /// As it will be after `change`, as far as layers are needed by it.
     void apply(const CatalogueChange& change);
 };

@@ -14,6 +14,7 @@ inline constexpr std::uint32_t parent_locator_entries = 64;                     
 inline constexpr std::uint32_t vhd_table_entries = std::uint32_t{4} << 20U;      // 2 TiB in blocks of 512 KiB, the smallest that Windows makes
 inline constexpr std::uint32_t vhd_locator_bytes = std::uint32_t{64} << 10U;     // a path has 32767 characters at most
 inline constexpr std::size_t chain_depth = 64;                                  // files of a differencing chain
+inline constexpr std::size_t flatten_depth = 16;                                // longer chains are shortened by the server itself
 inline constexpr std::uint64_t volatile_bytes = std::uint64_t{1} << 30U;         // held by all volatile volumes, where nobody says otherwise
 inline constexpr std::uint64_t volatile_volume_size = std::uint64_t{1} << 40U;   // 128 MiB of pointers to its chunks
 inline constexpr std::size_t master_extents = std::size_t{4} << 20U;            // 96 MiB of map; an imported master has a handful

@@ -35,6 +35,7 @@ struct VersionUse {
     std::uint64_t stored_bytes = 0;
     std::vector<std::string> machines;  // whose disks began as it, also those that are put aside
     std::vector<std::string> needed_by; // these and everything else that stands on it, in words
+    std::size_t files = 0;              // that it is read from
 };
 
 /// What becomes of the machine whose disk was published.
@@ -132,6 +133,10 @@ class Store {
     /// Shortens chains while everybody goes on: layers that nobody names any more are merged into the one above, and a version or a disk on more than
     /// `most_layers` files gets one that stands alone. Takes as long as the copying; the number of files written. Cancelled it leaves what is done.
     virtual Result<std::size_t> flatten(std::size_t most_layers, const ProgressCallback& progress) = 0;
+
+    /// The same by itself, for a thread of the background: one step, if one is worth it and there is room (images/flatten_choice). True: something was done
+    /// or tried, and there may be more. A failure is told once and left alone for a while; flatten() goes before it.
+    virtual Result<bool> flatten_due(const ProgressCallback& progress) = 0;
 
     /// Calls Master::refresh() of every open master, and tells what was found. Blocks: off the shards, about once a second.
     virtual void refresh_masters() = 0;

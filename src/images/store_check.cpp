@@ -42,6 +42,9 @@ std::string owner_of(std::string name) {
 
 /// The slot under whose lock a file comes and goes.
 std::string slot_of(const std::string& directory, const std::string& name) {
+    if (name.find(rewritten_suffix) != name.npos) {
+        return "flatten/";
+    }
     if (directory == "overlays") {
         return "machine/" + owner_of(name);
     }
@@ -151,7 +154,7 @@ void StoreCheck::judge_file(const std::string& file, const std::set<std::string>
             return;
         }
     }
-    if (file.ends_with(new_suffix) || file.ends_with(removed_suffix) || file.ends_with(temporary_suffix)) {
+    if (file.ends_with(new_suffix) || file.ends_with(removed_suffix) || file.ends_with(rewritten_suffix) || file.ends_with(temporary_suffix)) {
         found({"leftover", file, "was left by something that did not end", "delete it, or restart the server; --repair moves it to lost+found"}, move);
         return;
     }
@@ -176,11 +179,14 @@ Result<std::string> StoreCheck::move_to_lost_and_found(const std::string& file) 
 // --- masters
 
 Result<void> StoreCheck::look_at_layers() {
+    const std::shared_lock layers_stay(store_.dependence_);
     auto tree = LayerTree::read(store_.catalogue_);
     if (!tree) {
         return tree.error();
     }
     tree_ = std::move(*tree);
+    report_.longest_chain = tree_.longest_chain();
+    look_at_chains();
     for (const LayerRow& layer : tree_.layers) {
         if (layer.origin.empty()) { // else it is on its way
             ++report_.layers;
@@ -188,6 +194,15 @@ Result<void> StoreCheck::look_at_layers() {
         }
     }
     return {};
+}
+
+/// One near the end, where nothing can be put on top any more; shorter ones are the server's own work.
+void StoreCheck::look_at_chains() {
+    constexpr std::size_t most = limits::chain_depth / 4 * 3;
+    for (const LayerTree::Shorter& each : tree_.long_chains(most)) {
+        found({"long_chain", each.layer, "stands on a chain of more than " + std::to_string(most) + " files, and " + std::to_string(limits::chain_depth) + " are the limit",
+               "make room if there is none, then run `rootstock snapshot flatten`"});
+    }
 }
 
 void StoreCheck::look_at_layer(const LayerRow& layer) {
@@ -363,7 +378,11 @@ Result<void> StoreCheck::look_at_records() {
 
 Result<void> StoreCheck::read_everything() {
     const std::lock_guard one_at_a_time(store_.verification_);
-    for (const LayerRow& layer : tree_.layers) {
+    const auto tree = LayerTree::read(store_.catalogue_);
+    if (!tree) {
+        return tree.error();
+    }
+    for (const LayerRow& layer : tree->layers) {
         if (!layer.origin.empty() || !store_.files_.exists(store_.layout_.path(layer.file))) {
             continue; // on its way, or told before
         }

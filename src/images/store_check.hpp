@@ -26,6 +26,7 @@ class StoreCheck {
     [[nodiscard]] Result<std::string> move_to_lost_and_found(const std::string& file);
 
     [[nodiscard]] Result<void> look_at_layers();
+    void look_at_chains();
     void look_at_layer(const LayerRow& layer);
     [[nodiscard]] Result<VhdxImage> look_inside(const std::string& kind, const std::string& file, const std::string& layer, File& opened);
     [[nodiscard]] Result<void> look_at_overlays();

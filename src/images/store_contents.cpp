@@ -120,6 +120,10 @@ void DirectoryStore::note_verifying(const std::string& layer, std::uint64_t byte
 }
 
 Result<std::vector<ContentState>> DirectoryStore::verify_version(const std::string& image, std::uint32_t number, const PieceProgress& progress) {
+    const auto my_turn = verification_turn(progress, 0);
+    if (!my_turn) {
+        return my_turn.error();
+    }
     const auto version = find_version(image, number == 0 ? std::nullopt : std::optional(number));
     if (!version) {
         return version.error();
@@ -128,10 +132,6 @@ Result<std::vector<ContentState>> DirectoryStore::verify_version(const std::stri
     const auto chain = tree ? tree->chain(version->file) : Result<std::vector<LayerRow>>(tree.error());
     if (!chain) {
         return chain.error();
-    }
-    const auto my_turn = verification_turn(progress, version->identity.file_size);
-    if (!my_turn) {
-        return my_turn.error();
     }
     std::vector<ContentState> states;
     for (const LayerRow& layer : *chain) {
@@ -243,11 +243,11 @@ Result<void> DirectoryStore::compare(const LayerRow& layer, File& file, const Co
 }
 
 Result<void> DirectoryStore::verify_due(std::chrono::seconds period, const PieceProgress& progress) {
+    std::lock_guard one_at_a_time(verification_);
     const auto layers = catalogue_.layers();
     if (!layers) {
         return layers.error();
     }
-    std::lock_guard one_at_a_time(verification_);
     for (const LayerRow& layer : *layers) {
         const auto state = state_of(layer.file, layer.identity.data_write_guid);
         if (!state) {

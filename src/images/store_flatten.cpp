@@ -1,8 +1,6 @@
 // DirectoryStore: chains are kept short. Layers that nobody names are merged into the one above; long chains become files that stand alone.
 #include "images/directory_store.hpp"
 
-#include "images/layer_rewrite.hpp"
-
 #include <algorithm>
 
 namespace rootstock::images {
@@ -15,7 +13,9 @@ std::string rewritten_file(const std::string& file) { return file + std::string(
 
 Result<std::size_t> DirectoryStore::flatten(std::size_t most_layers, const ProgressCallback& progress) {
     const std::shared_ptr<Slot> mine = slot("flatten/");
+    ++waiting_flatten_;
     const std::lock_guard one_at_a_time(mine->mutex);
+    --waiting_flatten_;
     std::size_t rewritten = 0;
     for (;;) {
         const Result<LayerTree> tree = LayerTree::read(catalogue_);
@@ -33,23 +33,30 @@ Result<std::size_t> DirectoryStore::flatten(std::size_t most_layers, const Progr
     }
 }
 
-/// The file is written while everybody goes on; then its row and its name change. Who has the old one open keeps it.
-Result<void> DirectoryStore::rewrite(const LayerTree& tree, const LayerTree::Shorter& shorter, const ProgressCallback& progress) {
+Result<DirectoryStore::Rewrite> DirectoryStore::rewrite_of(const LayerTree& tree, const LayerTree::Shorter& shorter) const {
     const Result<std::vector<LayerRow>> chain = tree.chain(shorter.layer);
     if (!chain) {
         return chain.error();
     }
     const auto below = std::ranges::find(*chain, shorter.below, &LayerRow::file);
+    Rewrite rewrite;
+    rewrite.merged = {chain->begin(), below};
+    rewrite.files = {places_of(rewrite.merged), places_of({below, chain->end()}), layout_.path(rewritten_file(shorter.layer))};
+    return rewrite;
+}
+
+/// The file is written while everybody goes on; then its row and its name change. Who has the old one open keeps it.
+Result<void> DirectoryStore::rewrite(const LayerTree& tree, const LayerTree::Shorter& shorter, const ProgressCallback& progress) {
+    const Result<Rewrite> planned = rewrite_of(tree, shorter);
+    if (!planned) {
+        return planned.error();
+    }
+    const auto& [merged, work] = *planned;
     // What is damaged would be taken for right in the new file, and all copies of it with it.
-    const std::vector<LayerRow> merged{chain->begin(), below};
-    const PieceProgress go_on = [&](std::uint64_t done, std::uint64_t total) { return !progress || progress({done, total, 0}); };
+    const PieceProgress go_on = [&](std::uint64_t done, std::uint64_t total) { return !progress || progress({done, total, done}); };
     if (Result<void> sound = verify_known(merged, go_on); !sound) {
         return sound;
     }
-    LayerRewrite work;
-    work.merged = places_of(merged);
-    work.below = places_of({below, chain->end()});
-    work.target = layout_.path(rewritten_file(shorter.layer));
     if (Result<void> cleared = remove_disk(files_, work.target); !cleared) {
         return cleared;
     }
@@ -64,6 +71,11 @@ Result<void> DirectoryStore::rewrite(const LayerTree& tree, const LayerTree::Sho
     if (!digest) {
         static_cast<void>(remove_disk(files_, work.target)); // if even that fails, the next start does it
         return digest.error();
+    }
+    const auto no_verification = verification_turn(go_on, 0); // one under way would take its findings for those of the new file
+    if (!no_verification) {
+        static_cast<void>(remove_disk(files_, work.target));
+        return no_verification.error();
     }
     if (Result<void> replaced = replace_layer(merged.front(), {.put_layers = {next}, .put_contents = {{next.file, identity->data_write_guid, *digest, clock_.wall()}}});
         !replaced) {
@@ -88,6 +100,12 @@ Result<void> DirectoryStore::replace_layer(const LayerRow& old, const CatalogueC
         const Result<void> removed = files_.remove(layout_.path(rewritten_file(old.file)));
         return tree ? removed : Result<void>(tree.error()); // it went, or changed, meanwhile: there may be something else to do now
     }
+    CatalogueChange undo{.put_layers = {old}};
+    const Result<std::optional<ContentState>> state = state_of(old.file, old.identity.data_write_guid);
+    const Result<std::optional<ContentDigest>> digest = catalogue_.contents().digest(old.file);
+    if (state && *state && digest && *digest) {
+        undo.put_contents = {{old.file, old.identity.data_write_guid, **digest, (*state)->verified}};
+    }
     if (Result<void> put = catalogue_.apply(change); !put) {
         const Result<void> removed = files_.remove(layout_.path(rewritten_file(old.file))); // if even that fails, the next start does it
         return put;
@@ -101,7 +119,8 @@ Result<void> DirectoryStore::replace_layer(const LayerRow& old, const CatalogueC
     }
     const Result<void> placed = layout_.put_rewritten(old.file);
     if (!placed && files_.exists(layout_.path(rewritten_file(old.file)))) { // the old one is at its place, and is to be what the row speaks of
-        const Result<void> undone = catalogue_.apply({.put_layers = {old}}); // if even that fails, the next start puts the new one there
+        Result<void> undone = catalogue_.apply(undo); // if even that fails, the next start puts the new one there
+        undone = undone && undo.put_contents.empty() ? catalogue_.contents().remove(old.file) : undone;
         const Result<void> removed = undone ? files_.remove(layout_.path(rewritten_file(old.file))) : undone;
         return removed ? placed : removed;
     }

@@ -20,6 +20,7 @@ struct StoreReport {
     std::uint64_t overlays = 0;
     std::uint64_t volumes = 0;
     std::uint64_t in_use = 0; // disks that are open: they were checked when they were opened
+    std::uint64_t longest_chain = 0; // files that one disk is read from, without its own
     std::vector<StoreFinding> findings;
 
     [[nodiscard]] bool ok() const {

@@ -12,7 +12,11 @@ constexpr std::string_view kept_suffix = ".kept";
 std::string version_name(const std::string& image, std::uint32_t number) { return "Version " + std::to_string(number) + " of image " + image; }
 
 VersionUse use_of(const LayerTree& tree, const ImageVersion& version) {
-    VersionUse use{version, 0, {}, {}};
+    VersionUse use;
+    use.version = version;
+    if (const auto chain = tree.chain(version.file)) {
+        use.files = chain->size();
+    }
     for (const OverlayRow& row : tree.overlays) {
         if (row.image == version.image && row.version == version.number) {
             add_once(use.machines, machine_of(row));

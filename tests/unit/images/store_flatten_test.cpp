@@ -1,4 +1,6 @@
 #include "images/image_reader.hpp"
+#include "images/limits.hpp"
+#include "support/recording_log.hpp"
 #include "support/store_host.hpp"
 
 using namespace rootstock;
@@ -37,6 +39,17 @@ struct Chain : Host {
         REQUIRE(written);
         REQUIRE(*written == expected);
     }
+    /// As the server's thread does it: until nothing is left. How much was done or tried.
+    [[nodiscard]] std::size_t flatten_due(const images::ProgressCallback& progress) const {
+        for (std::size_t steps = 0;; ++steps) {
+            const auto more = store->flatten_due(progress);
+            INFO(error_of(more));
+            REQUIRE(more);
+            if (!*more) {
+                return steps;
+            }
+        }
+    }
     /// Every layer by the paths in its file.
     void check_layers() const {
         for (const images::LayerRow& layer : catalogue.rows().layers) {
@@ -49,6 +62,12 @@ struct Chain : Host {
         }
     }
 };
+
+template <class T> T value_of(Result<T> result) {
+    INFO(error_of(result));
+    REQUIRE(result);
+    return std::move(*result);
+}
 
 } // namespace
 
@@ -136,4 +155,79 @@ TEST_CASE("a chain that is being shortened is whole wherever that is cut off", "
     chain.catalogue.before_change(always_look);
     chain.flatten(2, 2);
     REQUIRE(change > 40);
+}
+
+TEST_CASE("A chain that is too long becomes short by itself while its disk is written", "[images][store][flatten]") {
+    Chain chain;
+    for (Tag tag = 0; tag < images::limits::flatten_depth; ++tag) {
+        chain.step("s" + std::to_string(tag), 20 + tag, tag * 8, 16);
+    }
+    CHECK(chain.flatten_due(no_progress) == 0); // long enough, not too long
+    chain.step("last", 60, 2000, 8);
+    REQUIRE(chain.store->snapshots()->back().depth == images::limits::flatten_depth + 1);
+    const auto in_use = chain.disk();
+    std::uint64_t written = 0;
+    const auto write_on = [&](const images::ImportProgress&) {
+        write_sectors(*in_use, 70, 4000 + written++, 1);
+        return true;
+    };
+    CHECK(chain.flatten_due(write_on) == 1);
+    REQUIRE(written > 0);
+    CHECK(chain.store->snapshots()->back().depth == 1);
+    chain.snapshot("after");
+    CHECK(chain.store->snapshots()->back().depth == 2);
+    CHECK(read_sectors(*in_use, 4000, written) == pattern(70, 4000, written));
+    CHECK(read_sectors(*in_use, 2000, 8) == pattern(60, 2000, 8));
+    CHECK(read_sectors(*in_use, 0, 8) == pattern(20, 0, 8));
+    chain.check_layers();
+    CHECK(chain.flatten_due(no_progress) == 0);
+}
+
+TEST_CASE("What is to be merged by itself, and ends at once, fails, or has no room", "[images][store][flatten]") {
+    Host host;
+    RecordingLog log;
+    const auto store = value_of(images::open_store(*host.files, "/data", host.catalogue, log, host.clock));
+    REQUIRE(store->create_volume(volume.name, image_bytes, {"*"}));
+    for (Tag tag = 0; tag < 3; ++tag) { // each writes the same
+        write_sectors(*value_of(store->open_volume_disk(volume.name)), 20 + tag, 0, 4096);
+        REQUIRE(store->create_snapshot(volume, "s" + std::to_string(tag)));
+    }
+    REQUIRE(store->remove_snapshot(volume, "s0"));
+    REQUIRE(store->remove_snapshot(volume, "s1"));
+    const auto files = host.files->list("/data/volumes");
+    const auto before = host.catalogue.rows().layers;
+    REQUIRE(before.size() == 3);
+    SECTION("the server stops") {
+        CHECK_FALSE(value_of(store->flatten_due([](const images::ImportProgress&) { return false; })));
+        CHECK(log.count("images.flatten.put_off") == 0);
+    }
+    SECTION("there is no room: told once, and done when there is some") {
+        images::SpaceLimits limits;
+        limits.store = std::uint64_t{1} << 20U;
+        store->space().set_limits(limits);
+        for (int round = 0; round < 3; ++round) {
+            CHECK_FALSE(value_of(store->flatten_due(no_progress)));
+        }
+        CHECK(log.count("images.flatten.no_room") == 1);
+    }
+    SECTION("a file is damaged: told once, tried again later") {
+        REQUIRE(host.catalogue.contents().put({before[0].file, before[0].identity.data_write_guid, {1, ByteVector(images::digest_size)}}));
+        CHECK(value_of(store->flatten_due(no_progress)));
+        CHECK_FALSE(value_of(store->flatten_due(no_progress)));
+        host.clock.advance(std::chrono::minutes(1));
+        CHECK(value_of(store->flatten_due(no_progress)));
+        CHECK_FALSE(value_of(store->flatten_due(no_progress)));
+        CHECK(log.count("images.flatten.put_off") == 1);
+        REQUIRE(host.catalogue.contents().remove(before[0].file));
+        host.clock.advance(std::chrono::minutes(1));
+        CHECK_FALSE(value_of(store->flatten_due(no_progress)));
+        host.clock.advance(std::chrono::minutes(1));
+    }
+    CHECK(host.catalogue.rows().layers == before);
+    CHECK(*host.files->list("/data/volumes") == *files);
+    store->space().set_limits({});
+    CHECK(value_of(store->flatten_due(no_progress)));
+    CHECK(host.catalogue.rows().layers.size() == 1);
+    CHECK(log.count("images.layer.rewritten") == 1);
+    CHECK(read_sectors(*value_of(store->open_volume_disk(volume.name)), 0, 4096) == pattern(22, 0, 4096));
 }
