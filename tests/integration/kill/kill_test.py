@@ -4,7 +4,7 @@
 
 Initiators of our own write to a persistent machine, a machine in mode reset, and a volume, several commands at a time, and know of each write whether it
 was acknowledged. One that was not may be there or not, block by block; an acknowledged one that is not there ends the test. Meanwhile snapshots of these
-disks come and go, and chains are flattened. Loopback only.
+disks come and go, and chains are flattened; a volume that nobody uses goes back and forth between two snapshots, of which clones are made. Loopback only.
 """
 import os
 import random
@@ -108,8 +108,8 @@ def machine_disk(served, name, mac, mode):
 class Snapshots:
     """Of two disks in use, until the server is killed; some are removed again."""
 
-    def __init__(self, served):
-        self.served, self.count = served, 0
+    def __init__(self, served, parked):
+        self.served, self.count, self.parked = served, 0, parked
 
     def work(self, chance):
         for disk in (("kept",), ("data", "--volume")):
@@ -122,6 +122,7 @@ class Snapshots:
 
     def work_until_killed(self, seed):
         chance = random.Random(seed)
+        self.parked.move(chance, self.done)
         for _ in range(SNAPSHOTS_A_ROUND):
             if not self.work(chance):
                 break
@@ -131,6 +132,55 @@ class Snapshots:
         ended = subprocess.run([PROGRAM, "snapshot", *words, "--config", str(self.served.config)], capture_output=True, text=True, timeout=60, check=False)
         assert ended.returncode == 0 or self.served.process.poll() is not None or "ended the connection" in ended.stderr, (words, ended.stderr)
         return ended.returncode == 0 and self.served.process.poll() is None
+
+
+class Parked:
+    """A volume that nobody uses, with a snapshot of each of two contents."""
+    NAME, BLOCKS = "parked", (0, 1, 700, 1500)  # in several payload blocks
+
+    def __init__(self, served):
+        self.may_be = self.write(served, 1)
+        served.command("snapshot", "create", self.NAME, "1", "--volume")
+        self.may_be = self.write(served, 2)
+        served.command("snapshot", "create", self.NAME, "2", "--volume")
+        self.moves, self.clone = 0, None
+
+    def write(self, served, byte):
+        session = Initiator(served, volume_access(self.NAME))
+        for block in self.BLOCKS:
+            assert session.command(struct.pack(">BBIxH", 0x2A, 0, block * 8, 8), data=bytes([byte]) * BLOCK)[0] == GOOD
+        session.connection.close()
+        return {byte}
+
+    def contents(self, served, name):
+        session = Initiator(served, volume_access(name))
+        found = {session.command(struct.pack(">BBIxH", 0x28, 0, block * 8, 8), BLOCK)[1] for block in self.BLOCKS}
+        session.connection.close()
+        assert len(found) == 1, f"{name} holds pieces of both snapshots"
+        data = found.pop()
+        assert data == data[:1] * BLOCK
+        return data[0]
+
+    def move(self, chance, done):
+        for _ in range(2):
+            to = chance.choice((1, 2))
+            self.may_be = self.may_be | {to}
+            if not done("restore", self.NAME, str(to), "--volume"):
+                return
+            self.may_be = {to}
+            self.moves += 1
+        of = chance.choice((1, 2))
+        name = f"of{of}-{self.moves}"
+        if done("clone", self.NAME, str(of), "--volume", "--to-volume", name):
+            self.clone = (name, of)
+
+    def verify(self, served):
+        found = self.contents(served, self.NAME)
+        assert found in self.may_be, f"{self.NAME} holds {found}, it should hold one of {self.may_be}"
+        self.may_be = {found}
+        if self.clone:
+            name, of = self.clone
+            assert self.contents(served, name) == of, name
 
 
 def kill_once(served, disks, snapshots, number, chance):
@@ -157,21 +207,26 @@ def kill_once(served, disks, snapshots, number, chance):
     served.start()
     for disk in disks:
         disk.verify(served)
+    snapshots.parked.verify(served)
+    served.kill()  # nobody uses the parked volume when the next round begins
+    served.start()
 
 
 def main():
     chance = random.Random(SEED)
     begun = time.monotonic()
-    with server(volume("data")) as served:
+    with server(volume("data") + volume(Parked.NAME)) as served:
         (served.folder / "win11.raw").write_bytes(bytes([IMAGE_BYTE]) * (32 << 20))
         served.command("image", "import", str(served.folder / "win11.raw"), "--name", "win11")
         disks = [machine_disk(served, "kept", "52:54:00:aa:00:01", "persistent"), machine_disk(served, "thrown", "52:54:00:aa:00:02", "reset"),
                  Disk("data", volume_access("data"))]
-        snapshots = Snapshots(served)
+        snapshots = Snapshots(served, Parked(served))
+        served.kill()
+        served.start()
         for number in range(ROUNDS):
             kill_once(served, disks, snapshots, number, chance)
             done = ", ".join(f"{disk.name} {disk.acknowledged}" for disk in disks)
-            print(f"round {number + 1} of {ROUNDS} after {time.monotonic() - begun:.0f} s: acknowledged writes {done}; {snapshots.count} snapshots", flush=True)
+            print(f"round {number + 1} of {ROUNDS} after {time.monotonic() - begun:.0f} s: acknowledged writes {done}; {snapshots.count} snapshots, {snapshots.parked.moves} restored", flush=True)
         for disk in disks:
             assert disk.acknowledged > ROUNDS * 10, f"{disk.name}: {disk.acknowledged} writes: it did not die in the midst of work"
         assert snapshots.count >= ROUNDS, snapshots.count
