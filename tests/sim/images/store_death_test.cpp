@@ -44,7 +44,7 @@ void live(StoreScene& scene, const Disk& disk, const Disk& clone) {
 TEST_CASE("operations of the store that are cut off anywhere keep every disk and every snapshot", "[images][sim][snapshot]") {
     const std::uint64_t histories = number_from("ROOTSTOCK_SIM_STEPS", 0);
 #ifdef ROOTSTOCK_SANITIZED
-    const std::uint64_t fewer = 17;
+    const std::uint64_t fewer = 41;
 #else
     const std::uint64_t fewer = 4;
 #endif
@@ -77,7 +77,7 @@ TEST_CASE("operations of the store of which a part fails keep every disk and eve
         {"flatten", [&](StoreScene& scene) { return scene.hold(disk), scene.flatten(1); }},
     };
 #ifdef ROOTSTOCK_SANITIZED
-    const std::uint64_t fewer = 13;
+    const std::uint64_t fewer = 31;
 #else
     const std::uint64_t fewer = 4;
 #endif
