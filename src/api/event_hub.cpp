@@ -165,7 +165,7 @@ EventHub::EventHub(const Parts& parts, const Model& model) : parts_(parts), mode
         [this](const boot::Session& session) { session_changed(session); });
     parts_.versions.on_change([this] { images_changed(); });
     parts_.log.on_event([this] { note([](Dirty& dirty) { dirty.log = true; }); });
-    parts_.store.on_verification([this] { images_changed(); });
+    parts_.store.on_change([this] { images_changed(); });
     listening_ =
         parts_.registry.listen([this](const fleet::Change& change) { registry_changed(change); });
 }
@@ -175,7 +175,7 @@ EventHub::~EventHub() {
     parts_.log.on_event(nullptr);
     parts_.versions.on_change(nullptr);
     parts_.disks.on_session_change(nullptr);
-    parts_.store.on_verification(nullptr);
+    parts_.store.on_change(nullptr);
 }
 
 std::shared_ptr<http::Stream> EventHub::open() {

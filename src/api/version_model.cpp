@@ -37,6 +37,15 @@ json::object changes_json(const images::DiskChanges& changes) {
             {"outside_bytes", changes.outside_bytes}};
 }
 
+json::value trace_json(const std::optional<images::TraceFacts>& trace) {
+    return trace ? json::value{{"reads", trace->reads},
+                               {"bytes", trace->bytes},
+                               {"block_bytes", trace->block_count * images::trace_block_bytes},
+                               {"machine", trace->machine},
+                               {"recorded", time_json(trace->recorded)}}
+                 : json::value(nullptr);
+}
+
 } // namespace
 
 json::array Model::versions_json(const std::string& image) const {
@@ -54,7 +63,8 @@ json::array Model::versions_json(const std::string& image) const {
                                      {"files", use.files},
                                      {"file", parts_.store.file_path(use.version.file)},
                                      {"machines", text_array(use.machines)},
-                                     {"needed_by", text_array(use.needed_by)}});
+                                     {"needed_by", text_array(use.needed_by)},
+                                     {"trace", trace_json(use.trace)}});
     }
     return array;
 }

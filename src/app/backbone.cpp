@@ -239,11 +239,13 @@ void Backbone::do_chores() {
     versions_->tick();
     store_->refresh_masters();
     store_->review_space();
+    store_->review_traces();
 }
 
 void Backbone::close_disks() {
     disks_->close_all();
     store_->close_all();
+    store_->review_traces(); // what ran until now has a trace
 }
 
 } // namespace rootstock::app

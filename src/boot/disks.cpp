@@ -59,8 +59,8 @@ images::OverlayKind overlay_kind(fleet::Mode mode) {
 /// lazily.
 class Disks::Lease final : public iscsi::SessionLease {
   public:
-    Lease(Disks& disks, SessionId id, fleet::BootId boot, bool by_os)
-        : disks_(disks), id_(id), boot_(boot), by_os_(by_os) {}
+    Lease(Disks& disks, SessionId id, std::string machine, fleet::BootId boot, bool by_os)
+        : disks_(disks), id_(id), machine_(std::move(machine)), boot_(boot), by_os_(by_os) {}
     ~Lease() override { disks_.session_over(id_); }
 
     void started(std::function<void(EndReason)> end) override {
@@ -69,8 +69,9 @@ class Disks::Lease final : public iscsi::SessionLease {
     }
     void first_read() override { stage(fleet::Stage::first_read); }
     void first_write() override {
-        if (by_os_) {
+        if (by_os_ && boot_ != 0) {
             stage(fleet::Stage::running);
+            disks_.store_.note_running(machine_);
         }
     }
 
@@ -83,6 +84,7 @@ class Disks::Lease final : public iscsi::SessionLease {
 
     Disks& disks_;
     const SessionId id_;
+    const std::string machine_; // whose disk it is; of a volume: its name, and no boot
     const fleet::BootId boot_;
     const bool by_os_;
 };
@@ -436,7 +438,7 @@ iscsi::Target Disks::make_target(const iscsi::LoginRequest& request,
     iscsi::Target target;
     target.units.push_back({0, disk.unit});
     session.id = sessions_.add(session);
-    target.lease = std::make_unique<Lease>(*this, session.id, boot, !is_ipxe(request.isid));
+    target.lease = std::make_unique<Lease>(*this, session.id, session.disk.name, boot, !is_ipxe(request.isid));
     tell(session);
     return target;
 }

@@ -27,6 +27,27 @@ void show_releases(const json::value& image) {
     print("\n" + table.text());
 }
 
+/// "3252" -> "3,252".
+std::string grouped(std::string digits) {
+    for (std::size_t at = digits.size(); at > 3;) {
+        at -= 3;
+        digits.insert(at, ",");
+    }
+    return digits;
+}
+
+/// What is known of each version's start.
+void show_traces(const json::value& image) {
+    std::string lines;
+    for (const json::value& version : list_of(image, "versions")) {
+        const json::value* trace = version.as_object().if_contains("trace");
+        if (trace != nullptr && trace->is_object()) {
+            lines += "version " + text_of(version, "number") + " boots with " + size_of(*trace, "bytes") + " in " + grouped(text_of(*trace, "reads")) + " reads\n";
+        }
+    }
+    print(lines.empty() ? "" : "\n" + lines);
+}
+
 void show_image(const json::value& image) {
     const std::string name = text_of(image, "name");
     print("image " + name + ", version " + text_of(image, "version") + " is current\n\n");
@@ -36,6 +57,7 @@ void show_image(const json::value& image) {
                    text_of(version, "files"), words_of(version, "machines"), text_of(version, "current") == "true" ? "current" : ""});
     }
     print(table.text());
+    show_traces(image);
     show_releases(image);
     const json::value* writer = image.as_object().if_contains("maintenance");
     if (writer != nullptr && writer->is_object()) {

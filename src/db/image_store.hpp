@@ -2,13 +2,14 @@
 #pragma once
 
 #include "db/content_store.hpp"
+#include "db/trace_store.hpp"
 #include "images/catalogue.hpp"
 
 namespace rootstock::db {
 
 class ImageStore final : public images::Catalogue {
   public:
-    explicit ImageStore(Writer& writer) : writer_(writer), contents_(writer) {}
+    explicit ImageStore(Writer& writer) : writer_(writer), contents_(writer), traces_(writer) {}
 
     Result<std::vector<images::LayerRow>> layers() override;
     Result<std::vector<images::ImageVersion>> versions() override;
@@ -22,10 +23,12 @@ class ImageStore final : public images::Catalogue {
     Result<void> put_space_samples(const std::vector<images::SpaceSample>& samples) override;
 
     images::ContentBook& contents() override { return contents_; }
+    images::TraceBook& traces() override { return traces_; }
 
   private:
     Writer& writer_;
     ContentStore contents_;
+    TraceStore traces_;
 };
 
 } // namespace rootstock::db

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "core/clock.hpp"
+#include "images/boot_trace.hpp"
 #include "images/content_book.hpp"
 #include "images/master.hpp"
 #include "images/release.hpp"
@@ -133,6 +134,7 @@ class Catalogue {
     Result<void> remove_volume(const std::string& name) { return apply({.remove_volumes = {name}}); }
 
     virtual ContentBook& contents() = 0;
+    virtual TraceBook& traces() = 0;
 
     virtual Result<std::vector<SpaceSample>> space_samples() = 0;
     /// Each takes the place of the same day's; those of more than forecast_days_kept days before it go.

@@ -10,6 +10,7 @@
 #include "images/space_history.hpp"
 #include "images/store.hpp"
 #include "images/store_layout.hpp"
+#include "images/trace_recorder.hpp"
 
 #include <atomic>
 #include <map>
@@ -33,7 +34,7 @@ class DirectoryStore final : public Store {
     DirectoryStore(FileSystem& files, StoreLayout layout, std::unique_ptr<File> lock, Catalogue& catalogue, Log& log, const Clock& clock,
                    std::uint64_t memory_bytes)
         : files_(files), layout_(std::move(layout)), lock_(std::move(lock)), catalogue_(catalogue), log_(log), clock_(clock),
-          memory_(std::make_shared<block::MemoryBudget>(memory_bytes)), open_files_(files), space_(log), history_(catalogue, log) {}
+          memory_(std::make_shared<block::MemoryBudget>(memory_bytes)), open_files_(files), space_(log), history_(catalogue, log), traces_(catalogue, log, clock) {}
 
     /// Ends what a crash left half done; before anything else.
     [[nodiscard]] Result<void> recover();
@@ -79,13 +80,15 @@ class DirectoryStore final : public Store {
     Result<VolumeRow> clone_to_volume(const DiskName& disk, const std::string& name, const std::string& volume,
                                       std::vector<std::string> initiators) override;
     Result<void> begin_boot(const std::string& machine) override;
+    void note_running(const std::string& machine) override { traces_.note_running(machine); }
+    void review_traces() override;
     Result<std::size_t> flatten(std::size_t most_layers, const ProgressCallback& progress) override;
     Result<bool> flatten_due(const ProgressCallback& progress) override;
 
     void refresh_masters() override;
     Result<std::vector<ContentState>> verify_version(const std::string& image, std::uint32_t number, const PieceProgress& progress) override;
     Result<void> verify_due(std::chrono::seconds period, const PieceProgress& progress) override;
-    void on_verification(std::function<void()> listener) override;
+    void on_change(std::function<void()> listener) override;
     Result<StoreReport> check(const StoreCheckOptions& options, const PieceProgress& progress) override;
     SpaceLedger& space() override { return space_; }
     void review_space() override;
@@ -140,6 +143,7 @@ class DirectoryStore final : public Store {
     Result<void> take_digest(const LayerRow& layer, File& file, const PieceProgress& progress);
     Result<void> compare(const LayerRow& layer, File& file, const ContentDigest& digest, const PieceProgress& progress);
     Result<LayerContent> content_of(const std::string& layer, const Guid& data_write_guid);
+    void tell_change();
     void note_verifying(const std::string& layer, std::uint64_t bytes);
     void tell_health(const LayerRow& layer, LayerHealth health);
     void tell_health();
@@ -199,6 +203,7 @@ class DirectoryStore final : public Store {
     LayerFiles open_files_;
     SpaceLedger space_;
     SpaceHistory history_;
+    BootTraces traces_;
     TimePoint closed_counted_at_; // review_space() alone
     std::mutex mutex_; // slots_, masters_, replaced_
     std::map<std::string, std::shared_ptr<Slot>> slots_;          // "machine/NAME", "volume/NAME", "image/NAME"
@@ -214,7 +219,7 @@ class DirectoryStore final : public Store {
     std::mutex progress_mutex_;                // guards the three below, also over the listener's call
     std::string verifying_;                    // the layer
     std::uint64_t verified_bytes_ = 0;
-    std::function<void()> verification_listener_;
+    std::function<void()> listener_;
     std::shared_mutex dependence_; // shared: something comes to depend on a layer; exclusive: layers go. Taken after a slot's mutex
 };
 

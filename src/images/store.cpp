@@ -40,6 +40,12 @@ void DirectoryStore::close_all() {
     }
 }
 
+void DirectoryStore::review_traces() {
+    if (traces_.review()) {
+        tell_change();
+    }
+}
+
 Result<std::unique_ptr<Store>> open_store(FileSystem& files, const std::string& data, Catalogue& catalogue, Log& log, const Clock& clock,
                                           std::uint64_t memory_bytes) {
     StoreLayout layout(files, data);

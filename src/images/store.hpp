@@ -36,6 +36,7 @@ struct VersionUse {
     std::vector<std::string> machines;  // whose disks began as it, also those that are put aside
     std::vector<std::string> needed_by; // these and everything else that stands on it, in words
     std::size_t files = 0;              // that it is read from
+    std::optional<TraceFacts> trace = {}; // what a boot of it reads; nothing: none was recorded yet
 };
 
 /// What becomes of the machine whose disk was published.
@@ -127,8 +128,13 @@ class Store {
     virtual Result<void> clone_to_machine(const DiskName& disk, const std::string& name, const std::string& machine) = 0;
     virtual Result<VolumeRow> clone_to_volume(const DiskName& disk, const std::string& name, const std::string& volume,
                                               std::vector<std::string> initiators) = 0;
-    /// A new boot is about to open the machine's disk, which nobody uses: what was put off until then is done.
+    /// A new boot is about to open the machine's disk, which nobody uses: what was put off until then is done, and what it reads is recorded when its version
+    /// has no trace yet (trace_recorder.hpp).
     virtual Result<void> begin_boot(const std::string& machine) = 0;
+    /// The machine's boot has reached "running". Does not block.
+    virtual void note_running(const std::string& machine) = 0;
+    /// Ends recordings that are over and keeps what came of them. Blocks: off the shards, about once a second.
+    virtual void review_traces() = 0;
 
     /// Shortens chains while everybody goes on: layers that nobody names any more are merged into the one above, and a version or a disk on more than
     /// `most_layers` files gets one that stands alone. Takes as long as the copying; the number of files written. Cancelled it leaves what is done.
@@ -146,8 +152,9 @@ class Store {
     virtual Result<std::vector<ContentState>> verify_version(const std::string& image, std::uint32_t number, const PieceProgress& progress) = 0;
     /// Verifies the layers that have no digest, that were found damaged, and that were not verified for `period`.
     virtual Result<void> verify_due(std::chrono::seconds period, const PieceProgress& progress) = 0;
-    /// Called when a verification began, went on or ended; must be quick. Set once, before any; null takes it away.
-    virtual void on_verification(std::function<void()> listener) = 0;
+    /// Called when something about images changes by itself: a verification begins, goes on or ends, a trace was recorded. Must be quick. Set once, before
+    /// any; null takes it away.
+    virtual void on_change(std::function<void()> listener) = 0;
     /// Looks at everything in the data directory (docs/store-check.md). `progress`: of the reading, when the check is deep.
     virtual Result<StoreReport> check(const StoreCheckOptions& options, const PieceProgress& progress) = 0;
 

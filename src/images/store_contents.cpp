@@ -104,9 +104,16 @@ Result<LayerContent> DirectoryStore::content_of(const std::string& layer, const 
     return LayerContent{layer, *state, verifying, verifying ? verified_bytes_ : 0};
 }
 
-void DirectoryStore::on_verification(std::function<void()> listener) {
+void DirectoryStore::on_change(std::function<void()> listener) {
     std::lock_guard lock(progress_mutex_);
-    verification_listener_ = std::move(listener);
+    listener_ = std::move(listener);
+}
+
+void DirectoryStore::tell_change() {
+    std::lock_guard lock(progress_mutex_);
+    if (listener_) {
+        listener_();
+    }
 }
 
 /// `layer` empty: over.
@@ -114,8 +121,8 @@ void DirectoryStore::note_verifying(const std::string& layer, std::uint64_t byte
     std::lock_guard lock(progress_mutex_);
     verifying_ = layer;
     verified_bytes_ = bytes;
-    if (verification_listener_) {
-        verification_listener_();
+    if (listener_) {
+        listener_();
     }
 }
 

@@ -52,11 +52,15 @@ Result<std::shared_ptr<Overlay>> DirectoryStore::open_machine_disk(const std::st
 }
 
 Result<std::shared_ptr<Overlay>> DirectoryStore::open_existing(const OverlayRow& row) {
-    if (row.kind == OverlayKind::reset) {
-        Result<std::shared_ptr<Master>> master = master_on(row.layer);
-        return master ? open_reset(row, std::move(*master)) : Result<std::shared_ptr<Overlay>>(master.error());
+    Result<std::shared_ptr<Master>> master = master_on(row.layer);
+    if (!master) {
+        return master.error();
     }
-    Result<std::shared_ptr<Overlay>> disk = open_writable({{DiskKind::machine, row.machine}, row.file, row.layer});
+    master = traces_.watch(row, std::move(*master));
+    if (row.kind == OverlayKind::reset) {
+        return open_reset(row, std::move(*master));
+    }
+    Result<std::shared_ptr<Overlay>> disk = open_persistent_overlay(files_, layout_.path(row.file), std::move(*master));
     return disk ? std::shared_ptr<Overlay>(std::make_shared<SwappableDisk>(std::move(*disk))) : disk;
 }
 
@@ -90,7 +94,7 @@ Result<std::shared_ptr<Overlay>> DirectoryStore::create_overlay(const std::strin
     }
     if (kind == OverlayKind::reset) {
         const Result<void> put = catalogue_.put_overlay(row);
-        return put ? open_reset(row, std::move(*master)) : Result<std::shared_ptr<Overlay>>(put.error());
+        return put ? open_reset(row, traces_.watch(row, std::move(*master))) : Result<std::shared_ptr<Overlay>>(put.error());
     }
     const Result<std::string> file = free_file({DiskKind::machine, machine});
     if (!file) {

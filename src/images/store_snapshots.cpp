@@ -243,6 +243,7 @@ Result<void> DirectoryStore::begin_boot(const std::string& machine) {
     if (!tree) {
         return tree.error();
     }
+    traces_.expect(machine);
     const OverlayRow* row = find_named(tree->overlays, machine, &OverlayRow::machine);
     if (row == nullptr || row->restore.empty()) {
         return {};

@@ -31,6 +31,11 @@ VersionUse use_of(const LayerTree& tree, const ImageVersion& version) {
     return use;
 }
 
+std::optional<TraceFacts> trace_of(const std::vector<TraceBook::Row>& traces, const ImageVersion& version) {
+    const auto found = std::ranges::find_if(traces, [&](const auto& row) { return row.image == version.image && row.version == version.number; });
+    return found == traces.end() ? std::nullopt : std::optional(found->facts);
+}
+
 } // namespace
 
 std::string kept_owner(const std::string& machine) { return machine + std::string(kept_suffix); }
@@ -70,11 +75,16 @@ Result<std::vector<VersionUse>> DirectoryStore::version_uses(const std::string& 
     if (!tree) {
         return tree.error();
     }
+    const Result<std::vector<TraceBook::Row>> traces = catalogue_.traces().all();
+    if (!traces) {
+        return traces.error();
+    }
     std::vector<VersionUse> uses;
     for (const ImageVersion& version : tree->versions) {
         if (version.image == image) {
             uses.push_back(use_of(*tree, version));
             uses.back().stored_bytes = stored_bytes(version.file);
+            uses.back().trace = trace_of(*traces, version);
         }
     }
     return uses.empty() ? Result<std::vector<VersionUse>>(not_found("There is no image " + image + ".")) : uses;

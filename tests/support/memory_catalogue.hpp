@@ -51,6 +51,39 @@ class MemoryContents final : public images::ContentBook {
     std::map<std::string, Known> known_;
 };
 
+class MemoryTraces final : public images::TraceBook {
+  public:
+    Result<std::vector<Row>> all() override {
+        std::lock_guard lock(mutex_);
+        std::vector<Row> rows;
+        for (const auto& [version, trace] : known_) {
+            rows.push_back({version.first, version.second, trace.facts});
+        }
+        return rows;
+    }
+    Result<std::optional<images::BootTrace>> find(const std::string& image, std::uint32_t version) override {
+        std::lock_guard lock(mutex_);
+        const auto at = known_.find({image, version});
+        return at == known_.end() ? std::nullopt : std::optional(at->second);
+    }
+    Result<void> put(const std::string& image, std::uint32_t version, const images::BootTrace& trace) override {
+        std::lock_guard lock(mutex_);
+        known_[{image, version}] = trace;
+        return {};
+    }
+    /// As the database's foreign keys do it.
+    void keep_those_of(const std::vector<images::ImageVersion>& versions) {
+        std::lock_guard lock(mutex_);
+        std::erase_if(known_, [&](const auto& entry) {
+            return std::ranges::none_of(versions, [&](const auto& row) { return row.image == entry.first.first && row.number == entry.first.second; });
+        });
+    }
+
+  private:
+    std::mutex mutex_;
+    std::map<std::pair<std::string, std::uint32_t>, images::BootTrace> known_;
+};
+
 class MemoryCatalogue final : public images::Catalogue {
   public:
     struct Rows {
@@ -97,6 +130,7 @@ class MemoryCatalogue final : public images::Catalogue {
     }
 
     images::ContentBook& contents() override { return contents_; }
+    images::TraceBook& traces() override { return traces_; }
     Result<void> apply(const images::CatalogueChange& change) override {
         if (hook_) {
             hook_();
@@ -145,6 +179,7 @@ class MemoryCatalogue final : public images::Catalogue {
         for (const std::string& layer : change.remove_layers) {
             static_cast<void>(contents_.remove(layer));
         }
+        traces_.keep_those_of(rows_.versions);
         return {};
     }
 
@@ -195,6 +230,7 @@ class MemoryCatalogue final : public images::Catalogue {
     mutable std::mutex mutex_;
     Rows rows_;
     MemoryContents contents_;
+    MemoryTraces traces_;
     std::function<void()> hook_;
 };
 

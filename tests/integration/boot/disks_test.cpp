@@ -74,6 +74,25 @@ TEST_CASE("Disks: a write of the firmware's session is no running system", "[boo
     CHECK(world.registry->boot(boot.id)->outcome == fleet::BootOutcome::in_progress);
 }
 
+TEST_CASE("Disks: the boot that runs first leaves its version a trace of what it read", "[boot][disks][trace]") {
+    World world;
+    const auto mode = GENERATE(fleet::Mode::persistent, fleet::Mode::reset);
+    world.assign(mode);
+    const auto boot = world.script();
+    LiveSession firmware(world, login_of(1), boot);
+    CHECK(firmware.first_byte() == 'M');
+    LiveSession system(world, login_of(1, linux_isid), boot);
+    CHECK(system.first_byte() == 'M');
+    system.target.lease->first_write();
+    world.store->review_traces();
+    CHECK_FALSE(world.store->version_uses("debian12")->front().trace);
+    world.clock.leap(images::trace_quiet);
+    world.store->review_traces();
+    const auto trace = world.store->version_uses("debian12")->front().trace;
+    REQUIRE(trace);
+    CHECK(std::tuple(trace->reads, trace->bytes, trace->block_count, trace->machine) == std::tuple(2, 4096, 1, "lab1-07"));
+}
+
 TEST_CASE("Disks: a newer boot takes the disk over, the older one cannot come back",
           "[boot][disks]") {
     World world;

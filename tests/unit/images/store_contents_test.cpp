@@ -129,7 +129,7 @@ TEST_CASE("What was verified is due again after its period, and damage is looked
 TEST_CASE("A verification that is stopped changes nothing; its progress is seen meanwhile", "[images][guard]") {
     Guarded guarded;
     std::size_t told = 0;
-    guarded.store->on_verification([&] { ++told; });
+    guarded.store->on_change([&] { ++told; });
     const auto stopped = guarded.store->verify_version("win11", 0, [&](std::uint64_t done, std::uint64_t) {
         CHECK(guarded.content().verifying);
         CHECK(guarded.content().verified_bytes == done);
