@@ -90,6 +90,7 @@ class CountingFileSystem final : public images::FileSystem {
     [[nodiscard]] bool exists(const std::string& path) override { return files_->exists(path); }
     Result<std::vector<std::string>> list(const std::string& directory) override { return files_->list(directory); }
     Result<Space> space(const std::string& path) override { return files_->space(path); }
+    [[nodiscard]] Memory memory() override { return files_->memory(); }
 
   private:
     const std::unique_ptr<images::FileSystem> files_ = images::make_posix_file_system();

@@ -33,6 +33,7 @@ class Model {
     [[nodiscard]] json::object image_json(const images::ImageInfo& image) const;
     [[nodiscard]] json::object release_json(const images::Release& release) const;
     [[nodiscard]] json::object publication_json(const boot::Publication& publication) const;
+    [[nodiscard]] static json::object warm_json(const images::WarmState& warm);
     [[nodiscard]] static json::object content_json(const images::LayerContent& content);
     [[nodiscard]] static json::object log_json(const LogEvent& event);
 

@@ -20,6 +20,7 @@ http::Router make_router(const Parts& parts) {
     add_machines(router, api);
     add_unknown(router, api);
     add_images(router, api);
+    add_warming(router, api);
     add_versions(router, api);
     add_store(router, api);
     add_volumes(router, api);

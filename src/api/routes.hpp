@@ -29,6 +29,7 @@ void add_machines(http::Router& router, const SharedApi& api);
 void add_unknown(http::Router& router, const SharedApi& api);
 void add_images(http::Router& router, const SharedApi& api);
 void add_versions(http::Router& router, const SharedApi& api); // of images
+void add_warming(http::Router& router, const SharedApi& api);  // of images
 void add_snapshots(http::Router& router, const SharedApi& api);
 void add_store(http::Router& router, const SharedApi& api);
 void add_volumes(http::Router& router, const SharedApi& api);

@@ -48,6 +48,10 @@ json::value trace_json(const std::optional<images::TraceFacts>& trace) {
 
 } // namespace
 
+json::object Model::warm_json(const images::WarmState& warm) {
+    return {{"bytes", warm.bytes}, {"resident_bytes", warm.resident_bytes}, {"pinned_bytes", warm.pinned_bytes}};
+}
+
 json::array Model::versions_json(const std::string& image) const {
     json::array array;
     const auto uses = parts_.store.version_uses(image);
@@ -64,7 +68,8 @@ json::array Model::versions_json(const std::string& image) const {
                                      {"file", parts_.store.file_path(use.version.file)},
                                      {"machines", text_array(use.machines)},
                                      {"needed_by", text_array(use.needed_by)},
-                                     {"trace", trace_json(use.trace)}});
+                                     {"trace", trace_json(use.trace)},
+                                     {"warm", use.warm ? json::value(warm_json(*use.warm)) : json::value(nullptr)}});
     }
     return array;
 }

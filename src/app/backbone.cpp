@@ -120,6 +120,7 @@ Result<void> Backbone::open_data() {
         return recovered.error();
     }
     set_quotas(config_);
+    set_warm(config_);
     listening_ = registry_->listen([this](const fleet::Change& change) {
         using Kind = fleet::Change::Kind;
         if (change.kind == Kind::machine_assigned || change.kind == Kind::machine_changed || change.kind == Kind::machine_replaced) {
@@ -138,6 +139,16 @@ void Backbone::set_quotas(const Config& config) {
         }
     }
     set_limits();
+}
+
+void Backbone::set_warm(const Config& config) {
+    std::set<std::string> images;
+    for (const ImageEntry& image : config.images) {
+        if (image.warm) {
+            images.insert(image.name);
+        }
+    }
+    store_->keep_warm(std::move(images));
 }
 
 /// The file's quotas, and the machines' own as they are now.
@@ -199,6 +210,7 @@ Result<api::Plan, api::PlanFailure> Backbone::plan_for_file(const Config& wanted
         return plan;
     }
     set_quotas(wanted);
+    set_warm(wanted);
     const auto failures = apply_plan(*made, *registry_, database_->fleet(), *store_, "configuration file");
     if (!failures) {
         return api::PlanFailure{{}, failures.error()};

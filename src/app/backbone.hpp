@@ -61,6 +61,7 @@ class Backbone {
     [[nodiscard]] Result<void> check_images(const Config& wanted);
     [[nodiscard]] Result<api::Plan, api::PlanFailure> plan_for_file(const Config& wanted, bool apply);
     void set_quotas(const Config& config);
+    void set_warm(const Config& config);
     void set_limits();
 
     Config config_;

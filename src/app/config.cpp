@@ -243,7 +243,7 @@ std::string required_name(TableReader& table, bool (*is_valid)(std::string_view)
 void read_image(TableReader& table, Config& config) {
     const std::string name =
         required_name(table, fleet::is_valid_store_name, "a name of a-z, 0-9 and inner . _ -, at most 63", "\"win11-lab\"");
-    config.images.push_back({name});
+    config.images.push_back({name, table.boolean({"warm", "true (what it boots with stays in memory) or false", "true"}).value_or(false)});
 }
 
 std::optional<fleet::Mode> read_mode(TableReader& table) {

@@ -30,6 +30,7 @@ struct DhcpSection {
 
 struct ImageEntry {
     std::string name;
+    bool warm = false;                           // what its current version boots with is kept in memory
 };
 
 struct MachineEntry {

@@ -4,6 +4,7 @@
 #include "app/flattener.hpp"
 #include "app/housekeeper.hpp"
 #include "app/verifier.hpp"
+#include "app/warmer.hpp"
 #include "boot/policy.hpp"
 #include "core/text.hpp"
 #include "core/version.hpp"
@@ -84,6 +85,7 @@ struct Server::Parts {
     std::unique_ptr<Housekeeper> housekeeper;
     std::unique_ptr<Verifier> verifier;
     std::unique_ptr<Flattener> flattener;
+    std::unique_ptr<Warmer> warmer;
     bool stopped = false;
 };
 
@@ -171,6 +173,7 @@ void Server::Parts::stop() {
         return;
     }
     flattener.reset();
+    warmer.reset();
     verifier.reset();
     housekeeper.reset();
     if (network) {
@@ -279,6 +282,7 @@ Result<void> Server::start() {
         return started;
     }
     parts_->housekeeper = std::make_unique<Housekeeper>(chores_period, [parts = parts_.get()] { parts->do_chores(); });
+    parts_->warmer = std::make_unique<Warmer>(parts_->backbone->store(), parts_->backbone->log());
     if (const auto period = parts_->backbone->config().server.verify; period != std::chrono::seconds(0)) {
         parts_->verifier = std::make_unique<Verifier>(parts_->backbone->store(), period, parts_->backbone->log(), parts_->backbone->clock());
     }

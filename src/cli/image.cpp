@@ -38,6 +38,7 @@ void add_image_commands(CLI::App& app, Options& options, Action& chosen) {
     add_image_version_commands(*group, options, chosen);
     add_image_publish(*group, options, chosen);
     add_image_verify(*group, options, chosen);
+    add_image_warm(*group, options, chosen);
     add_image_export(*group, options, chosen);
     add_image_file_commands(*group, options, chosen);
 

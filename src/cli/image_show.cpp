@@ -42,7 +42,9 @@ void show_traces(const json::value& image) {
     for (const json::value& version : list_of(image, "versions")) {
         const json::value* trace = version.as_object().if_contains("trace");
         if (trace != nullptr && trace->is_object()) {
-            lines += "version " + text_of(version, "number") + " boots with " + size_of(*trace, "bytes") + " in " + grouped(text_of(*trace, "reads")) + " reads\n";
+            lines += "version " + text_of(version, "number") + " boots with " + size_of(*trace, "bytes") + " in " + grouped(text_of(*trace, "reads")) + " reads";
+            const json::value* warm = version.as_object().if_contains("warm");
+            lines += warm != nullptr && warm->is_object() ? "; kept warm: " + warm_words(*warm) + "\n" : "\n";
         }
     }
     print(lines.empty() ? "" : "\n" + lines);

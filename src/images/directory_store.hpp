@@ -34,7 +34,7 @@ class DirectoryStore final : public Store {
     DirectoryStore(FileSystem& files, StoreLayout layout, std::unique_ptr<File> lock, Catalogue& catalogue, Log& log, const Clock& clock,
                    std::uint64_t memory_bytes)
         : files_(files), layout_(std::move(layout)), lock_(std::move(lock)), catalogue_(catalogue), log_(log), clock_(clock),
-          memory_(std::make_shared<block::MemoryBudget>(memory_bytes)), open_files_(files), space_(log), history_(catalogue, log), traces_(catalogue, log, clock) {}
+          memory_(std::make_shared<block::MemoryBudget>(memory_bytes)), open_files_(files), space_(log), history_(catalogue, log), traces_(catalogue, log, clock), warm_(files) {}
 
     /// Ends what a crash left half done; before anything else.
     [[nodiscard]] Result<void> recover();
@@ -89,6 +89,10 @@ class DirectoryStore final : public Store {
     Result<std::vector<ContentState>> verify_version(const std::string& image, std::uint32_t number, const PieceProgress& progress) override;
     Result<void> verify_due(std::chrono::seconds period, const PieceProgress& progress) override;
     void on_change(std::function<void()> listener) override;
+    Result<WarmState> warm(const std::string& image, std::uint32_t number, const PieceProgress& progress) override;
+    Result<void> cool(const std::string& image, std::uint32_t number) override;
+    void keep_warm(std::set<std::string> images) override;
+    Result<void> warm_due(const PieceProgress& progress) override;
     Result<StoreReport> check(const StoreCheckOptions& options, const PieceProgress& progress) override;
     SpaceLedger& space() override { return space_; }
     void review_space() override;
@@ -144,6 +148,14 @@ class DirectoryStore final : public Store {
     Result<void> compare(const LayerRow& layer, File& file, const ContentDigest& digest, const PieceProgress& progress);
     Result<LayerContent> content_of(const std::string& layer, const Guid& data_write_guid);
     void tell_change();
+
+    // store_warm.cpp
+    Result<WarmState> warm_version(const ImageVersion& version, const BootTrace& trace, bool by_itself, const PieceProgress& progress);
+    void let_cool(const std::string& image, std::uint32_t number);
+    Result<void> warm_rewritten(const std::vector<ImageVersion>& versions, const PieceProgress& progress);
+    void keep_version_warm(const ImageVersion& version, const PieceProgress& progress);
+    void cool_unwanted(const std::vector<ImageVersion>& versions, const std::set<std::string>& kept);
+
     void note_verifying(const std::string& layer, std::uint64_t bytes);
     void tell_health(const LayerRow& layer, LayerHealth health);
     void tell_health();
@@ -204,6 +216,10 @@ class DirectoryStore final : public Store {
     SpaceLedger space_;
     SpaceHistory history_;
     BootTraces traces_;
+    WarmSet warm_;
+    std::map<std::string, TimePoint> warm_failures_; // by image: when it could not be warmed by itself; of warm_due() alone
+    std::mutex keep_warm_mutex_;                     // keep_warm_
+    std::set<std::string> keep_warm_;
     TimePoint closed_counted_at_; // review_space() alone
     std::mutex mutex_; // slots_, masters_, replaced_
     std::map<std::string, std::shared_ptr<Slot>> slots_;          // "machine/NAME", "volume/NAME", "image/NAME"

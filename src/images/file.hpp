@@ -30,6 +30,12 @@ class Mapping {
         (void)offset, (void)length;
         return true;
     }
+    /// Keeps the range in memory until unpin() (mlock); false: the process may lock no more (RLIMIT_MEMLOCK). Blocks while it is read.
+    [[nodiscard]] virtual bool pin(std::size_t offset, std::size_t length) {
+        (void)offset, (void)length;
+        return true;
+    }
+    virtual void unpin(std::size_t offset, std::size_t length) { (void)offset, (void)length; }
 };
 
 class File {
@@ -109,6 +115,12 @@ class FileSystem {
         std::uint64_t free_bytes = 0;
     };
     virtual Result<Space> space(const std::string& path) = 0;
+    /// Of the host; available: what a new program could have without anything being swapped out.
+    struct Memory {
+        std::uint64_t total_bytes = 0;
+        std::uint64_t available_bytes = 0;
+    };
+    [[nodiscard]] virtual Memory memory() = 0;
     /// The boot id of the host that holds this file system's page cache.
     [[nodiscard]] virtual std::string boot_id() const { return kernel_boot_id(); }
 };

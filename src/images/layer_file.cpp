@@ -126,6 +126,28 @@ Result<void, IoError> LayerFile::load(std::uint64_t chunk) {
     return {};
 }
 
+Result<bool, IoError> LayerFile::pin(std::uint64_t chunk) {
+    if (auto loaded = load(chunk); !loaded) {
+        return loaded.error();
+    }
+    const std::lock_guard lock(pins_mutex_);
+    const auto known = pins_.find(chunk);
+    if (known == pins_.end() && !mapping_->pin(chunk * chunk_size, chunk_bytes(chunk))) {
+        return false;
+    }
+    ++pins_[chunk];
+    return true;
+}
+
+/// The kernel does not count: who unlocks last does it for all.
+void LayerFile::unpin(std::uint64_t chunk) {
+    const std::lock_guard lock(pins_mutex_);
+    if (const auto known = pins_.find(chunk); known != pins_.end() && --known->second == 0) {
+        pins_.erase(known);
+        mapping_->unpin(chunk * chunk_size, chunk_bytes(chunk));
+    }
+}
+
 bool LayerFile::refresh() {
     if (!is_unchanged()) {
         return false;
@@ -164,6 +186,8 @@ LayerHealth LayerFile::health() const {
     }
     return displaced_.load(std::memory_order_relaxed) ? LayerHealth::displaced : LayerHealth::intact;
 }
+
+std::uint64_t LayerFile::chunk_of(std::uint64_t offset) { return offset / chunk_size; }
 
 std::size_t LayerFile::chunk_bytes(std::uint64_t chunk) const { return std::min(chunk_size, identity_.file_size - chunk * chunk_size); }
 

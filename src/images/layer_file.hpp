@@ -46,6 +46,16 @@ class LayerFile final : public block::Loader, public std::enable_shared_from_thi
     [[nodiscard]] block::TryRead try_read(std::uint64_t offset, std::size_t length, bool mapping_allowed, block::ReadSink& sink);
     [[nodiscard]] Result<void, block::IoError> read(std::uint64_t offset, MutableBytes out);
     Result<void, block::IoError> load(std::uint64_t chunk) override;
+
+    // Chunks that are to stay in memory (warm_set.hpp).
+    /// Loads the chunk and keeps it in memory until as many unpin(). False: it is loaded, but not kept: no more memory may be locked.
+    [[nodiscard]] Result<bool, block::IoError> pin(std::uint64_t chunk);
+    void unpin(std::uint64_t chunk);
+    /// Known to be in memory, as the last refresh() found it.
+    [[nodiscard]] bool is_resident(std::uint64_t chunk) const { return resident_.test(chunk); }
+    [[nodiscard]] std::size_t chunk_bytes(std::uint64_t chunk) const;
+    [[nodiscard]] static std::uint64_t chunk_of(std::uint64_t offset);
+
     /// Notices what the kernel has evicted; false: the file was changed behind our back, and stays refused.
     bool refresh();
     /// As the last refresh() or load() found it.
@@ -69,7 +79,6 @@ class LayerFile final : public block::Loader, public std::enable_shared_from_thi
 
     [[nodiscard]] bool is_unchanged();
     [[nodiscard]] bool is_in_place();
-    [[nodiscard]] std::size_t chunk_bytes(std::uint64_t chunk) const;
     [[nodiscard]] std::optional<std::uint64_t> missing_chunk(std::uint64_t offset, std::uint64_t length) const;
     [[nodiscard]] block::TryRead try_copy(std::uint64_t offset, std::size_t length, block::ReadSink& sink);
 
@@ -83,6 +92,15 @@ class LayerFile final : public block::Loader, public std::enable_shared_from_thi
     ChunkBits resident_;
     std::atomic<bool> changed_{false};
     std::atomic<bool> displaced_{false};
+    std::mutex pins_mutex_; // pins_, also over the call that locks
+    std::map<std::uint64_t, unsigned> pins_; // by chunk: how often
+};
+
+/// A chunk of a file that is open.
+struct FileChunk {
+    std::shared_ptr<LayerFile> file;
+    std::uint64_t chunk = 0;
+    auto operator<=>(const FileChunk&) const = default;
 };
 
 /// The files that are open, each once.

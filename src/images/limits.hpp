@@ -20,6 +20,7 @@ inline constexpr std::uint64_t volatile_volume_size = std::uint64_t{1} << 40U;  
 inline constexpr std::size_t master_extents = std::size_t{4} << 20U;            // 96 MiB of map; an imported master has a handful
 inline constexpr std::uint64_t free_kept = std::uint64_t{1} << 30U;               // for the disks in use, while an image of unknown size is unpacked
 inline constexpr std::size_t trace_blocks = 16384;                              // of 2 MiB, of one boot trace: 32 GiB of a disk; 2 MiB of memory while recording
+inline constexpr std::uint64_t warm_memory_part = 2;                             // all that is kept warm takes one part of so many of the host's memory
 inline constexpr std::size_t releases_kept = 32;                                 // of one image that are over: its history
 inline constexpr std::size_t release_machines = 1024;                            // named by one release
 

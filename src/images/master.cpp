@@ -80,6 +80,21 @@ class VhdxMaster final : public Master {
         return piece.file_offset ? Place{parts_.files[piece.file].get(), *piece.file_offset, piece.length} : Place{nullptr, 0, piece.length};
     }
 
+    std::set<FileChunk> chunks_of(std::uint64_t offset, std::uint64_t length) override {
+        std::set<FileChunk> chunks;
+        for (const std::uint64_t end = offset + length; offset < end;) {
+            const auto piece = parts_.extents.at(offset, end - offset);
+            if (piece.file_offset) {
+                const std::uint64_t last = LayerFile::chunk_of(*piece.file_offset + piece.length - 1);
+                for (std::uint64_t chunk = LayerFile::chunk_of(*piece.file_offset); chunk <= last; ++chunk) {
+                    chunks.insert({parts_.files[piece.file], chunk});
+                }
+            }
+            offset += piece.length;
+        }
+        return chunks;
+    }
+
     LayerHealth health() const override {
         LayerHealth worst = LayerHealth::intact;
         for (const std::shared_ptr<LayerFile>& file : parts_.files) {

@@ -4,6 +4,7 @@
 
 #include "images/layer_file.hpp"
 
+#include <set>
 #include <span>
 
 namespace rootstock::images {
@@ -21,6 +22,8 @@ class Master : public block::BlockDevice {
         std::uint64_t length = 0;
     };
     [[nodiscard]] virtual Place place_of(std::uint64_t offset, std::uint64_t length) = 0;
+    /// Those of the files' chunks in which the range lies.
+    [[nodiscard]] virtual std::set<FileChunk> chunks_of(std::uint64_t offset, std::uint64_t length) = 0;
     /// Notices chunks that the kernel has evicted, and a file that was changed or truncated behind our back (every read then says `gone`).
     /// Blocks for milliseconds: call it off the shards, about once a second.
     virtual void refresh() = 0;

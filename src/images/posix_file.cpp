@@ -63,6 +63,9 @@ class PosixMapping final : public Mapping {
         return true;
     }
 
+    bool pin(std::size_t offset, std::size_t length) override { return ::mlock(bytes_.data() + offset, length) == 0; }
+    void unpin(std::size_t offset, std::size_t length) override { ::munlock(bytes_.data() + offset, length); }
+
   private:
     MutableBytes bytes_;
     std::string path_;
@@ -392,6 +395,21 @@ class PosixFileSystem final : public FileSystem {
             return failure("cannot find the free space of", path);
         }
         return Space{std::uint64_t{status.f_blocks} * status.f_frsize, std::uint64_t{status.f_bavail} * status.f_frsize};
+    }
+
+    /// Where the kernel does not tell, there is none.
+    Memory memory() override {
+        Memory memory;
+        std::ifstream facts("/proc/meminfo");
+        std::string name, unit;
+        for (std::uint64_t kib = 0; facts >> name >> kib; std::getline(facts, unit)) {
+            if (name == "MemTotal:") {
+                memory.total_bytes = kib * 1024;
+            } else if (name == "MemAvailable:") {
+                memory.available_bytes = kib * 1024;
+            }
+        }
+        return memory;
     }
 
   private:

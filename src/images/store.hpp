@@ -11,6 +11,7 @@
 #include "images/overlay.hpp"
 #include "images/space_ledger.hpp"
 #include "images/store_report.hpp"
+#include "images/warm_set.hpp"
 
 namespace rootstock::images {
 
@@ -37,6 +38,7 @@ struct VersionUse {
     std::vector<std::string> needed_by; // these and everything else that stands on it, in words
     std::size_t files = 0;              // that it is read from
     std::optional<TraceFacts> trace = {}; // what a boot of it reads; nothing: none was recorded yet
+    std::optional<WarmState> warm = {};   // nothing: it is not kept warm
 };
 
 /// What becomes of the machine whose disk was published.
@@ -152,7 +154,18 @@ class Store {
     virtual Result<std::vector<ContentState>> verify_version(const std::string& image, std::uint32_t number, const PieceProgress& progress) = 0;
     /// Verifies the layers that have no digest, that were found damaged, and that were not verified for `period`.
     virtual Result<void> verify_due(std::chrono::seconds period, const PieceProgress& progress) = 0;
-    /// Called when something about images changes by itself: a verification begins, goes on or ends, a trace was recorded. Must be quick. Set once, before
+    /// Loads what a version (0: the current one) of the image boots with and keeps it in memory until cool(), its removal, or the end of the process. An
+    /// error when it has no trace yet, or there is no room (check_warm_room()). Blocks for as long as the reading takes, one at a time.
+    virtual Result<WarmState> warm(const std::string& image, std::uint32_t number, const PieceProgress& progress) = 0;
+    /// Lets go of a version (0: all of them); fine when none is warm. Refused for what is to be kept warm.
+    virtual Result<void> cool(const std::string& image, std::uint32_t number) = 0;
+    /// From now on warm_due() keeps the current versions of these images warm, once they have a trace.
+    virtual void keep_warm(std::set<std::string> images) = 0;
+    /// Does what is due: current versions of these images, versions whose file was written anew. Blocks as warm(); every few seconds, on one thread.
+    virtual Result<void> warm_due(const PieceProgress& progress) = 0;
+
+    /// Called when something about images changes by itself: a verification begins, goes on or ends, a trace was recorded, a
+    /// version is warm. Must be quick. Set once, before
     /// any; null takes it away.
     virtual void on_change(std::function<void()> listener) = 0;
     /// Looks at everything in the data directory (docs/store-check.md). `progress`: of the reading, when the check is deep.

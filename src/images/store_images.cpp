@@ -87,7 +87,11 @@ Result<void> DirectoryStore::remove_image(const std::string& name) {
     if (!users.empty()) {
         return busy("Image " + name + " is the base of the disks of " + join(users, ", ") + ". Reset or remove these first.");
     }
-    return apply_and_remove({.remove_images = {name}}, {});
+    const Result<void> removed = apply_and_remove({.remove_images = {name}}, {});
+    if (removed) {
+        let_cool(name, 0);
+    }
+    return removed;
 }
 
 } // namespace rootstock::images

@@ -85,6 +85,7 @@ Result<std::vector<VersionUse>> DirectoryStore::version_uses(const std::string& 
             uses.push_back(use_of(*tree, version));
             uses.back().stored_bytes = stored_bytes(version.file);
             uses.back().trace = trace_of(*traces, version);
+            uses.back().warm = warm_.state(image, version.number);
         }
     }
     return uses.empty() ? Result<std::vector<VersionUse>>(not_found("There is no image " + image + ".")) : uses;
@@ -104,7 +105,11 @@ Result<void> DirectoryStore::remove_version(const std::string& image, std::uint3
     if (version->current || !use_of(*tree, *version).needed_by.empty()) {
         return busy(version_name(image, number) + (version->current ? " is the current one." : " is the base of others."));
     }
-    return apply_and_remove({.remove_versions = {*version}}, {});
+    const Result<void> removed = apply_and_remove({.remove_versions = {*version}}, {});
+    if (removed) {
+        let_cool(image, number);
+    }
+    return removed;
 }
 
 // --- the machine that writes the next one

@@ -45,6 +45,7 @@ class RecordedMaster final : public Master {
     Result<void, IoError> discard(std::uint64_t offset, std::uint64_t length) override { return master_->discard(offset, length); }
     Extent extent(std::uint64_t offset, std::uint64_t length) override { return master_->extent(offset, length); }
     Place place_of(std::uint64_t offset, std::uint64_t length) override { return master_->place_of(offset, length); }
+    std::set<FileChunk> chunks_of(std::uint64_t offset, std::uint64_t length) override { return master_->chunks_of(offset, length); }
     LayerHealth health() const override { return master_->health(); }
     void refresh() override { master_->refresh(); }
 

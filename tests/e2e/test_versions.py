@@ -28,12 +28,37 @@ class Versions(Case):
             self.assertLess(time.monotonic(), deadline, f"{machine} still has sessions")
             time.sleep(0.2)
 
+    def wait_for_trace(self, server):
+        """What the version that was booted first boots with: recorded until its machine has read nothing new for five seconds."""
+        deadline = time.monotonic() + 60 * PATIENCE
+        while not (trace := server.cli("image", "show", IMAGE)["versions"][0]["trace"]):
+            self.assertLess(time.monotonic(), deadline, "the first boot left no trace")
+            time.sleep(0.5)
+        return trace
+
+    def assert_warms(self, server):
+        """The first boot's trace is shown, and warming locks its blocks in the server's memory; letting them go unlocks them."""
+        trace = self.wait_for_trace(server)
+        self.assertEqual(trace["machine"], "lab1-03")
+        self.assertGreater(trace["reads"], 0)
+        self.assertGreaterEqual(trace["block_bytes"], trace["bytes"])
+        self.assertRegex(server.text("image", "show", IMAGE), r"(?m)^version 1 boots with [0-9.]+ MiB in [0-9,]+ reads$")
+
+        warm = server.cli("image", "warm", IMAGE)
+        self.assertEqual(warm["resident_bytes"], warm["bytes"])
+        self.assertGreater(warm["pinned_bytes"], 0)
+        self.assertEqual(server.locked_bytes(), warm["pinned_bytes"])
+        self.assertEqual(server.cli("image", "show", IMAGE)["versions"][0]["warm"], warm)
+        server.cli("image", "warm", IMAGE, "--off")
+        self.assertEqual(server.locked_bytes(), 0)
+
     def test_update(self):
         """What one machine installs is there for the others at their next boot, and gone again after a rollback."""
         server = self.server(machine_section("lab1-01", WRITER), machine_section("lab1-02", FORGETFUL, "reset"),
                              machine_section("lab1-03", KEEPING)).start()
         writer, forgetful, keeping = self.pc(WRITER), self.pc(FORGETFUL), self.pc(KEEPING)
         self.assertEqual(self.boot_and_read(keeping), "none")
+        self.assert_warms(server)
 
         begun = server.cli("image", "update", IMAGE, "--on", "lab1-01")
         self.assertEqual((begun["version"], begun["disk_kept"]), (1, False))

@@ -30,6 +30,7 @@ class PatternMaster final : public images::Master {
     [[nodiscard]] const images::MasterIdentity& identity() const override { return identity_; }
     [[nodiscard]] const std::string& path() const override { return path_; }
     [[nodiscard]] Place place_of(std::uint64_t offset, std::uint64_t length) override { return {this, offset, length}; }
+    [[nodiscard]] std::set<images::FileChunk> chunks_of(std::uint64_t, std::uint64_t) override { return {}; }
     void refresh() override {}
     [[nodiscard]] block::Geometry geometry() const override { return {identity_.virtual_size, 512, 4096, 0, true}; }
     block::TryRead try_read(std::uint64_t offset, std::size_t length, bool, block::ReadSink& sink) override {

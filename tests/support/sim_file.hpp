@@ -51,6 +51,8 @@ class SimFileSystem final : public images::FileSystem {
     Result<std::vector<std::string>> list(const std::string& directory) override;
     Result<Space> space(const std::string& path) override;
     [[nodiscard]] std::string boot_id() const override;
+    [[nodiscard]] Memory memory() override { return memory_; }
+    void set_memory(const Memory& memory) { memory_ = memory; }
 
     /// What a restarted process finds: everything, but the locks.
     [[nodiscard]] std::unique_ptr<SimFileSystem> after_process_death() const;
@@ -66,6 +68,7 @@ class SimFileSystem final : public images::FileSystem {
   private:
     explicit SimFileSystem(std::unique_ptr<SimState> state);
     std::unique_ptr<SimState> state_;
+    Memory memory_{std::uint64_t{8} << 30U, std::uint64_t{6} << 30U};
 };
 
 } // namespace rootstock::test

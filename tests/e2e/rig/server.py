@@ -96,6 +96,18 @@ class Server:
             raise CommandFailed(words, finished)
         return json.loads(finished.stdout) if finished.stdout.strip() else None
 
+    def text(self, *words):
+        """Runs a command that must succeed and gives what it prints for people."""
+        finished = self._run(*words)
+        if finished.returncode != 0:
+            raise CommandFailed(words, finished)
+        return finished.stdout
+
+    def locked_bytes(self):
+        """How much memory the process has locked."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"^VmLck:\s*(\d+) kB$", status, re.MULTILINE)[1]) * 1024
+
     def refused(self, *words):
         """Runs a command that must fail and gives its one line of explanation."""
         finished = self._run(*words)
