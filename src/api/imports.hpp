@@ -26,7 +26,10 @@ class Imports {
     [[nodiscard]] Result<std::shared_ptr<http::Stream>> start(const std::string& name, Work work);
 
   private:
-    class Import;
+    struct Running {
+        std::string name;
+        std::weak_ptr<http::Stream> stream;
+    };
     [[nodiscard]] Result<json::object> import(const ImportRequest& request,
                                               const std::string& name,
                                               const images::ProgressCallback& progress) const;
@@ -34,7 +37,7 @@ class Imports {
     const Parts& parts_;
     EventHub& hub_;
     std::mutex mutex_; // guards running_
-    std::vector<std::weak_ptr<Import>> running_;
+    std::vector<Running> running_;
 };
 
 } // namespace rootstock::api

@@ -37,6 +37,12 @@ void add_sessions(http::Router& router, const SharedApi& api);
 void add_boots(http::Router& router, const SharedApi& api);
 void add_events(http::Router& router, const SharedApi& api);
 
+/// Adds a route whose `handler`, given the Api and the request, may block.
+template <class Handler>
+void add_blocking(http::Router& router, const SharedApi& api, http::Method method, const char* path, Handler handler) {
+    router.add(method, path, http::Runs::in_offload, [api, handler](const http::Request& request) { return handler(*api, request); });
+}
+
 /// Who asks, for the audit trail: "command line" or "web 10.20.0.9".
 [[nodiscard]] std::string who(const http::Request& request);
 

@@ -15,7 +15,6 @@ namespace {
 using http::Method;
 using http::Request;
 using http::Response;
-using http::Runs;
 using images::DiskKind;
 using images::DiskName;
 
@@ -208,15 +207,12 @@ Response flatten(Api& api, const Request& request) {
 } // namespace
 
 void add_snapshots(http::Router& router, const SharedApi& api) {
-    const auto add = [&](Method method, const char* path, auto handler) {
-        router.add(method, path, Runs::in_offload, [api, handler](const Request& request) { return handler(*api, request); });
-    };
-    add(Method::get, "/api/v1/snapshots", list);
-    add(Method::post, "/api/v1/snapshots", create);
-    add(Method::post, "/api/v1/snapshots/flatten", flatten);
-    add(Method::delete_, "/api/v1/snapshots/{kind}/{disk}/{name}", remove);
-    add(Method::post, "/api/v1/snapshots/{kind}/{disk}/{name}/restore", restore);
-    add(Method::post, "/api/v1/snapshots/{kind}/{disk}/{name}/clone", clone);
+    add_blocking(router, api, Method::get, "/api/v1/snapshots", list);
+    add_blocking(router, api, Method::post, "/api/v1/snapshots", create);
+    add_blocking(router, api, Method::post, "/api/v1/snapshots/flatten", flatten);
+    add_blocking(router, api, Method::delete_, "/api/v1/snapshots/{kind}/{disk}/{name}", remove);
+    add_blocking(router, api, Method::post, "/api/v1/snapshots/{kind}/{disk}/{name}/restore", restore);
+    add_blocking(router, api, Method::post, "/api/v1/snapshots/{kind}/{disk}/{name}/clone", clone);
 }
 
 } // namespace rootstock::api

@@ -13,7 +13,6 @@ namespace {
 using http::Method;
 using http::Request;
 using http::Response;
-using http::Runs;
 
 constexpr std::uint64_t number_max = std::numeric_limits<std::uint32_t>::max();
 constexpr std::uint64_t time_max = std::numeric_limits<std::int64_t>::max() / 1000000; // what WallTime holds
@@ -221,16 +220,16 @@ Response prune(const Api& api, const Request& request) {
         return error_answer(pruned.error());
     }
     json::array versions;
-    std::uint64_t freed = 0;
-    for (const boot::PrunedVersion& version : *pruned) {
-        const bool goes = version.kept_because.empty();
-        freed += goes ? version.stored_bytes : 0;
+    for (const boot::PrunedVersion& version : pruned->versions) {
         versions.push_back(json::object{{"number", version.number},
                                         {"stored_bytes", version.stored_bytes},
-                                        {"removed", goes},
+                                        {"removed", version.kept_because.empty()},
                                         {"kept_because", version.kept_because}});
     }
-    return json_response(json::object{{"versions", std::move(versions)}, {"freed_bytes", freed}, {"dry_run", dry_run->value_or(false)}});
+    return json_response(json::object{{"versions", std::move(versions)},
+                                      {"freed_bytes", pruned->gain.now_bytes},
+                                      {"freed_by_merge_bytes", pruned->gain.merged_bytes},
+                                      {"dry_run", dry_run->value_or(false)}});
 }
 
 Response rebase(const Api& api, const Request& request) {
@@ -251,17 +250,14 @@ Response rebase(const Api& api, const Request& request) {
 } // namespace
 
 void add_versions(http::Router& router, const SharedApi& api) {
-    const auto add = [&](Method method, const char* path, auto handler) {
-        router.add(method, path, Runs::in_offload, [api, handler](const Request& request) { return handler(*api, request); });
-    };
-    add(Method::post, "/api/v1/images/{name}/update", begin_update);
-    add(Method::delete_, "/api/v1/images/{name}/update", cancel_update);
-    add(Method::post, "/api/v1/images/{name}/publish", publish);
-    add(Method::post, "/api/v1/images/{name}/release", release);
-    add(Method::post, "/api/v1/images/{name}/rollback", roll_back);
-    add(Method::post, "/api/v1/images/{name}/prune", prune);
-    add(Method::post, "/api/v1/machines/{name}/promote", promote);
-    add(Method::post, "/api/v1/machines/{name}/rebase", rebase);
+    add_blocking(router, api, Method::post, "/api/v1/images/{name}/update", begin_update);
+    add_blocking(router, api, Method::delete_, "/api/v1/images/{name}/update", cancel_update);
+    add_blocking(router, api, Method::post, "/api/v1/images/{name}/publish", publish);
+    add_blocking(router, api, Method::post, "/api/v1/images/{name}/release", release);
+    add_blocking(router, api, Method::post, "/api/v1/images/{name}/rollback", roll_back);
+    add_blocking(router, api, Method::post, "/api/v1/images/{name}/prune", prune);
+    add_blocking(router, api, Method::post, "/api/v1/machines/{name}/promote", promote);
+    add_blocking(router, api, Method::post, "/api/v1/machines/{name}/rebase", rebase);
 }
 
 } // namespace rootstock::api

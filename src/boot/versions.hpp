@@ -53,6 +53,10 @@ struct PrunedVersion {
     std::uint64_t stored_bytes = 0;
     std::string kept_because; // empty: removed
 };
+struct Pruned {
+    std::vector<PrunedVersion> versions;
+    images::RemovalGain gain;
+};
 
 class Versions {
   public:
@@ -101,7 +105,7 @@ class Versions {
     roll_back(const std::string& image, std::uint32_t version, std::string_view by);
     /// Removes versions that nobody needs, but for the newest `keep`, at least one: numbers are never
     /// used again. `dry_run`: only says so.
-    [[nodiscard]] Result<std::vector<PrunedVersion>>
+    [[nodiscard]] Result<Pruned>
     prune(const std::string& image, std::uint32_t keep, bool dry_run, std::string_view by);
     /// The machine's persistent disk stands on another version (nothing: the one that a new disk
     /// would get). Refused where that would change what its file systems see. Gives the version.

@@ -170,7 +170,7 @@ Result<void> Versions::watch(const images::Release& release, std::span<const fle
 
 // --- versions that go, disks that stand on others
 
-Result<std::vector<PrunedVersion>>
+Result<Pruned>
 Versions::prune(const std::string& image, std::uint32_t keep, bool dry_run, std::string_view by) {
     std::lock_guard lock(mutex_);
     const auto uses = store_.version_uses(image);
@@ -181,25 +181,62 @@ Versions::prune(const std::string& image, std::uint32_t keep, bool dry_run, std:
     if (!releases) {
         return releases.error();
     }
-    std::vector<PrunedVersion> pruned;
-    std::vector<std::string> removed;
+    Pruned pruned;
+    std::vector<std::uint32_t> going;
     for (std::size_t i = 0; i < uses->size(); ++i) {
         const images::VersionUse& use = uses->at(i);
-        PrunedVersion version{use.version.number, use.stored_bytes, reason_to_keep(*uses, i, *releases, keep)};
-        if (version.kept_because.empty() && !dry_run) {
-            if (auto gone = store_.remove_version(image, version.number); !gone) {
-                return gone.error();
-            }
-            removed.push_back(std::to_string(version.number));
+        pruned.versions.push_back({use.version.number, use.stored_bytes, reason_to_keep(*uses, i, *releases, keep)});
+        if (pruned.versions.back().kept_because.empty()) {
+            going.push_back(use.version.number);
         }
-        pruned.push_back(std::move(version));
     }
-    if (!removed.empty()) {
-        log_.info("boot.version.pruned", {{"image", image}, {"versions", join(removed, ", ")}, {"by", by}});
-        changed("image.prune", image, "versions " + join(removed, ", "), by);
+    const auto gain = store_.removal_gain(image, going);
+    if (!gain) {
+        return gain.error();
     }
+    pruned.gain = *gain;
+    if (dry_run || going.empty()) {
+        return pruned;
+    }
+    std::vector<std::string> removed;
+    for (const std::uint32_t number : going) {
+        if (auto gone = store_.remove_version(image, number); !gone) {
+            return gone.error();
+        }
+        removed.push_back(std::to_string(number));
+    }
+    log_.info("boot.version.pruned", {{"image", image}, {"versions", join(removed, ", ")}, {"by", by}});
+    changed("image.prune", image, "versions " + join(removed, ", "), by);
     return pruned;
 }
+
+namespace {
+
+/// "2.0 MiB in partition 1 (EFI system), 4.0 KiB outside of partitions".
+std::string places_of(const images::DiskChanges& changes) {
+    std::vector<std::string> places;
+    for (const images::PartitionChange& change : changes.partitions) {
+        if (change.changed_bytes != 0) {
+            places.push_back(format_size(change.changed_bytes) + " in partition " + std::to_string(change.partition.number) + " (" +
+                             change.partition.type + ")");
+        }
+    }
+    if (changes.outside_bytes != 0) {
+        places.push_back(format_size(changes.outside_bytes) + " outside of partitions");
+    }
+    return join(places, ", ");
+}
+
+Error cannot_rebase(const std::string& machine, std::uint32_t from, std::uint32_t to, const images::DiskChanges& changes) {
+    return make_error(std::errc::operation_not_permitted,
+                      "the disk of machine " + machine + " holds " + format_size(changes.changed_bytes) + " that version " +
+                          std::to_string(to) + " does not: " + places_of(changes) +
+                          "; over another version its file systems would be damaged, so keep it on version " +
+                          std::to_string(from) + ", make a version of it: rootstock image promote --machine " + machine +
+                          " --name IMAGE, or throw it away: rootstock machine reset " + machine);
+}
+
+} // namespace
 
 Result<std::uint32_t> Versions::rebase(const std::string& name,
                                        std::optional<std::uint32_t> version,
@@ -234,20 +271,22 @@ Result<std::uint32_t> Versions::rebase(const std::string& name,
             return make_error(std::errc::file_exists,
                               "the disk of machine " + name + " stands on version " + std::to_string(from) + " already");
         }
-        const auto changes = images::compare_disks(files_,
-                                                   *source->file,
-                                                   source->base.identity.data_write_guid,
-                                                   store_.file_path(target->file),
-                                                   {});
+        const auto held = [&](const images::ImageVersion& base) {
+            return images::compare_disks(
+                files_, *source->file, source->base.identity.data_write_guid, store_.file_path(base.file), {});
+        };
+        const auto changes = held(*target);
         if (!changes) {
             return changes.error();
         }
         if (changes->changed_bytes != 0) {
-            return make_error(std::errc::operation_not_permitted,
-                              "the disk of machine " + name + " holds " + format_size(changes->changed_bytes) +
-                                  " that version " + std::to_string(target->number) +
-                                  " does not; over another version its file systems would be damaged, so keep it on version " +
-                                  std::to_string(from) + ", or throw it away: rootstock machine reset " + name);
+            const auto own = held(source->base); // what was written may be what was there before
+            if (!own) {
+                return own.error();
+            }
+            if (own->changed_bytes != 0) {
+                return cannot_rebase(name, from, target->number, *changes);
+            }
         }
         source->file.reset();
         if (auto removed = store_.remove_machine_disk(name); !removed) {

@@ -115,7 +115,11 @@ void show_pruned(const json::value& pruned) {
         table.add({text_of(version, "number"), size_of(version, "stored_bytes"),
                    goes ? (dry_run ? "would be removed" : "removed") : "stays: " + text_of(version, "kept_because")});
     }
-    print(table.text() + (dry_run ? "Would free " : "Freed ") + size_of(pruned, "freed_bytes") + "\n");
+    print(table.text() + (dry_run ? "Would free " : "Freed ") + size_of(pruned, "freed_bytes") + " now\n");
+    if (text_of(pruned, "freed_by_merge_bytes") != "0") {
+        print("Another " + size_of(pruned, "freed_by_merge_bytes") + ", about, when the rest is merged into the versions that stand on it: the server does it by" +
+              " itself where little is written for that, or all of it now: rootstock snapshot flatten\n");
+    }
 }
 
 void add_prune(CLI::App& group, Options& options, Action& chosen) {

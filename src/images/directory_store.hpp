@@ -1,7 +1,6 @@
-// DirectoryStore: the Store over a data directory, a Catalogue and the formats of this folder. store_images.cpp: images; store_layers.cpp: layers and
-// masters; store_contents.cpp: the guard over them; store_check.cpp: all of it; store_publish.cpp: new versions from machines' disks; store_versions.cpp: who needs versions, and who writes them; store_disks.cpp: machines'
-// disks; store_volumes.cpp: volumes; store_snapshots.cpp: snapshots; store_flatten.cpp, store_flatten_due.cpp: shorter chains; store_hold.cpp: disks that
-// are lent out; store.cpp: opening and closing.
+// DirectoryStore: the Store over a data directory, a Catalogue and the formats of this folder. Each store_*.cpp has one part of it: images, versions, publish,
+// disks, volumes, snapshots, flatten (by itself: flatten_due), layers with the masters over them, contents with the guard, space, warm, hold for disks that
+// are lent out, check for all of it; store.cpp opens and closes.
 #pragma once
 
 #include "block/memory_device.hpp"
@@ -49,6 +48,7 @@ class DirectoryStore final : public Store {
     Result<std::vector<ImageVersion>> versions() override { return catalogue_.versions(); }
     Result<std::vector<VersionUse>> version_uses(const std::string& image) override;
     Result<void> remove_version(const std::string& image, std::uint32_t number) override;
+    Result<RemovalGain> removal_gain(const std::string& image, const std::vector<std::uint32_t>& numbers) override;
     Result<void> begin_maintenance(const Maintenance& row) override;
     Result<std::vector<Maintenance>> maintenance() override { return catalogue_.maintenance(); }
     Result<void> end_maintenance(const std::string& machine) override;
@@ -181,6 +181,14 @@ class DirectoryStore final : public Store {
     Result<std::string> free_file(const DiskName& disk);
     Result<LayerRow> as_layer(const WritableFile& row);
     Result<void> make_child(const std::string& file, const LayerRow& parent);
+    struct CloneSource { // what a clone is made of, and what stays as it is while it is made
+        std::shared_ptr<Slot> target;
+        std::unique_lock<std::mutex> one_at_a_time;
+        std::shared_lock<std::shared_mutex> layers_stay;
+        LayerTree tree;
+        const SnapshotRow* snapshot = nullptr; // of the tree
+    };
+    Result<CloneSource> clone_source(const DiskName& disk, const std::string& name, const DiskName& target);
     Result<void> add_child(const LayerRow& layer, const std::string& file, const CatalogueChange& row);
     Result<OverlayRow> idle_persistent_overlay(const std::string& machine, const Slot& slot);
     Result<void> close_cleanly(const WritableFile& file, Slot& slot);

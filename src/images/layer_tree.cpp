@@ -89,6 +89,11 @@ bool LayerTree::stands_on(const std::string& upper, const std::string& lower) co
     return false;
 }
 
+bool LayerTree::has_one_child(const std::string& layer) const {
+    const auto is_named = [&](const auto& rows) { return std::ranges::any_of(rows, [&](const auto& row) { return row.layer == layer; }); };
+    return std::ranges::count(layers, layer, &LayerRow::parent) <= 1 && !is_named(overlays) && !is_named(volumes) && !is_named(snapshots);
+}
+
 std::vector<std::string> LayerTree::users(const std::string& layer) const {
     std::vector<std::string> users;
     const auto add = [&](const std::string& upper, const std::string& words) {
@@ -241,6 +246,7 @@ void LayerTree::put_parent(const Shorter& done) {
 
 void LayerTree::apply(const CatalogueChange& change) {
     put(layers, change.put_layers, &LayerRow::file);
+    std::erase_if(layers, [&](const LayerRow& row) { return contains(change.remove_layers, row.file); });
     put(overlays, change.put_overlays, &OverlayRow::machine);
     put(volumes, change.put_volumes, &VolumeRow::name);
     for (const SnapshotRow& gone : change.remove_snapshots) {

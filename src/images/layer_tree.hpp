@@ -24,6 +24,8 @@ struct LayerTree {
     [[nodiscard]] std::vector<std::string> users(const std::string& layer) const;
     /// Who began as this version, in words, but for the layers of other versions: those stay with them.
     void add_users(const ImageVersion& version, std::vector<std::string>& users) const;
+    /// Whether nothing but one layer, or nothing at all, stands on it: once nobody names it, it goes or is merged.
+    [[nodiscard]] bool has_one_child(const std::string& layer) const;
     /// Whether `upper` is `lower` or stands on it.
     [[nodiscard]] bool stands_on(const std::string& upper, const std::string& lower) const;
     /// Whose space each layer takes that no version needs: that of the disk of the oldest snapshot that needs it, or else of a disk that stands on it.

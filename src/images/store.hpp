@@ -35,10 +35,16 @@ struct VersionUse {
     ImageVersion version;
     std::uint64_t stored_bytes = 0;
     std::vector<std::string> machines;  // whose disks began as it, also those that are put aside
-    std::vector<std::string> needed_by; // these and everything else that stands on it, in words
+    std::vector<std::string> needed_by; // these and everything else that keeps it, in words
     std::size_t files = 0;              // that it is read from
     std::optional<TraceFacts> trace = {}; // what a boot of it reads; nothing: none was recorded yet
     std::optional<WarmState> warm = {};   // nothing: it is not kept warm
+};
+
+/// What comes back when versions go.
+struct RemovalGain {
+    std::uint64_t now_bytes = 0;    // the files that go with them
+    std::uint64_t merged_bytes = 0; // about, and later: what stays of them is merged into what stands on it
 };
 
 /// What becomes of the machine whose disk was published.
@@ -78,8 +84,11 @@ class Store {
     virtual Result<std::vector<ImageVersion>> versions() = 0;
     /// Every version of one image, by number; errc::no_such_file_or_directory when there is none.
     virtual Result<std::vector<VersionUse>> version_uses(const std::string& image) = 0;
-    /// Refused for the current version, and while anything stands on it.
+    /// Refused for the current version, and while a disk or snapshot stands on it, or more than one other version: its file, if one does, stays until it is
+    /// merged into that one's (flatten).
     virtual Result<void> remove_version(const std::string& image, std::uint32_t number) = 0;
+    /// Of versions of one image, were they removed now.
+    virtual Result<RemovalGain> removal_gain(const std::string& image, const std::vector<std::uint32_t>& numbers) = 0;
 
     /// The machine becomes the one writer of its image's next version, on a new disk; what it has is put aside. Refused while that is in use, and while
     /// another machine writes that image.

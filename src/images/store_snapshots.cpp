@@ -293,29 +293,37 @@ OverlayRow DirectoryStore::new_overlay(const std::string& machine, const Snapsho
     return {machine, snapshot.image, snapshot.version, OverlayKind::persistent, file, clock_.wall(), snapshot.layer, {}};
 }
 
-Result<void> DirectoryStore::clone_to_machine(const DiskName& disk, const std::string& name, const std::string& machine) {
-    const std::shared_ptr<Slot> target = slot(slot_key({DiskKind::machine, machine}));
-    const std::lock_guard one_at_a_time(target->mutex);
-    const std::shared_lock layers_stay(dependence_);
-    const Result<LayerTree> tree = LayerTree::read(catalogue_);
+Result<DirectoryStore::CloneSource> DirectoryStore::clone_source(const DiskName& disk, const std::string& name, const DiskName& target) {
+    CloneSource source;
+    source.target = slot(slot_key(target));
+    source.one_at_a_time = std::unique_lock(source.target->mutex);
+    source.layers_stay = std::shared_lock(dependence_);
+    Result<LayerTree> tree = LayerTree::read(catalogue_);
     if (!tree) {
         return tree.error();
     }
-    const SnapshotRow* snapshot = find_snapshot(*tree, disk, name);
-    if (snapshot == nullptr) {
-        return no_snapshot(disk, name);
+    source.tree = std::move(*tree);
+    source.snapshot = find_snapshot(source.tree, disk, name);
+    return source.snapshot != nullptr ? Result<CloneSource>(std::move(source)) : no_snapshot(disk, name);
+}
+
+Result<void> DirectoryStore::clone_to_machine(const DiskName& disk, const std::string& name, const std::string& machine) {
+    const Result<CloneSource> source = clone_source(disk, name, {DiskKind::machine, machine});
+    if (!source) {
+        return source.error();
     }
+    const auto& [target, one_at_a_time, layers_stay, tree, snapshot] = *source;
     if (snapshot->image.empty()) {
         return make_error(std::errc::not_supported, "A machine boots from an image, and " + in_words(*snapshot) + " is of none. Clone it to a volume.");
     }
-    if (find_named(tree->overlays, machine, &OverlayRow::machine) != nullptr) {
+    if (find_named(tree.overlays, machine, &OverlayRow::machine) != nullptr) {
         return make_error(std::errc::file_exists, "Machine " + machine + " has a disk already. Reset the machine to throw that disk away.");
     }
     const Result<std::string> file = free_file({DiskKind::machine, machine});
     if (!file) {
         return file.error();
     }
-    return add_child(*tree->find(snapshot->layer), *file, {.put_overlays = {new_overlay(machine, *snapshot, *file)}});
+    return add_child(*tree.find(snapshot->layer), *file, {.put_overlays = {new_overlay(machine, *snapshot, *file)}});
 }
 
 Result<VolumeRow> DirectoryStore::clone_to_volume(const DiskName& disk, const std::string& name, const std::string& volume,
@@ -323,18 +331,12 @@ Result<VolumeRow> DirectoryStore::clone_to_volume(const DiskName& disk, const st
     if (const Result<void> valid = check_store_name("A volume's name", volume); !valid) {
         return valid.error();
     }
-    const std::shared_ptr<Slot> target = slot(slot_key({DiskKind::volume, volume}));
-    const std::lock_guard one_at_a_time(target->mutex);
-    const std::shared_lock layers_stay(dependence_);
-    const Result<LayerTree> tree = LayerTree::read(catalogue_);
-    if (!tree) {
-        return tree.error();
+    const Result<CloneSource> source = clone_source(disk, name, {DiskKind::volume, volume});
+    if (!source) {
+        return source.error();
     }
-    const SnapshotRow* snapshot = find_snapshot(*tree, disk, name);
-    if (snapshot == nullptr) {
-        return no_snapshot(disk, name);
-    }
-    if (find_named(tree->volumes, volume, &VolumeRow::name) != nullptr) {
+    const auto& [target, one_at_a_time, layers_stay, tree, snapshot] = *source;
+    if (find_named(tree.volumes, volume, &VolumeRow::name) != nullptr) {
         return make_error(std::errc::file_exists, "There is a volume " + volume + " already. Choose another name, or remove that one.");
     }
     const Result<std::string> file = free_file({DiskKind::volume, volume});
@@ -345,7 +347,7 @@ Result<VolumeRow> DirectoryStore::clone_to_volume(const DiskName& disk, const st
     VolumeRow row{volume, (*master)->geometry().size_bytes, *file, std::move(initiators), clock_.wall()};
     row.options.block_size = (*master)->geometry().logical_block_size;
     row.layer = snapshot->layer;
-    const Result<void> added = add_child(*tree->find(snapshot->layer), *file, {.put_volumes = {row}});
+    const Result<void> added = add_child(*tree.find(snapshot->layer), *file, {.put_volumes = {row}});
     return added ? Result<VolumeRow>(row) : Result<VolumeRow>(added.error());
 }
 

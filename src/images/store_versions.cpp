@@ -23,7 +23,7 @@ VersionUse use_of(const LayerTree& tree, const ImageVersion& version) {
         }
     }
     tree.add_users(version, use.needed_by);
-    for (const ImageVersion& other : tree.versions) {
+    for (const ImageVersion& other : tree.has_one_child(version.file) ? std::vector<ImageVersion>() : tree.versions) {
         if (other.file != version.file && tree.stands_on(other.file, version.file)) {
             use.needed_by.push_back((other.image == version.image ? "" : "image " + other.image + " ") + "version " + std::to_string(other.number));
         }
@@ -89,6 +89,37 @@ Result<std::vector<VersionUse>> DirectoryStore::version_uses(const std::string& 
         }
     }
     return uses.empty() ? Result<std::vector<VersionUse>>(not_found("There is no image " + image + ".")) : uses;
+}
+
+Result<RemovalGain> DirectoryStore::removal_gain(const std::string& image, const std::vector<std::uint32_t>& numbers) {
+    Result<LayerTree> tree = LayerTree::read(catalogue_);
+    if (!tree) {
+        return tree.error();
+    }
+    CatalogueChange change;
+    std::ranges::copy_if(tree->versions, std::back_inserter(change.remove_versions), [&](const ImageVersion& version) {
+        return version.image == image && std::ranges::find(numbers, version.number) != numbers.end();
+    });
+    const std::vector<LayerTree::Shorter> before = tree->merges();
+    tree->apply(change);
+    RemovalGain gain;
+    CatalogueChange gone;
+    for (const LayerRow& row : tree->unneeded()) {
+        gain.now_bytes += stored_bytes(row.file);
+        gone.remove_layers.push_back(row.file);
+    }
+    tree->apply(gone);
+    for (const LayerTree::Shorter& merge : tree->merges()) {
+        if (std::ranges::find(before, merge) != before.end()) {
+            continue;
+        }
+        const Result<FlattenWork> work = flatten_work(*tree, merge);
+        if (!work) {
+            return work.error();
+        }
+        gain.merged_bytes += work->gain_bytes();
+    }
+    return gain;
 }
 
 Result<void> DirectoryStore::remove_version(const std::string& image, std::uint32_t number) {

@@ -227,7 +227,12 @@ TEST_CASE("A disk moves to another version only when it holds nothing that diffe
     CHECK_THAT(error_of(world.versions->rebase("lab1-07", 2, "test")), Contains("already"));
     CHECK(world.rebase(1) == 1);
     world.write('P');
-    CHECK_THAT(error_of(world.versions->rebase("lab1-07", 2, "test")), Contains("machine reset lab1-07"));
+    CHECK_THAT(error_of(world.versions->rebase("lab1-07", 2, "test")),
+               Contains("512 B outside of partitions") && Contains("machine reset lab1-07") && Contains("image promote --machine lab1-07"));
+    world.write('M'); // what version 1 has there: nothing of its own
+    CHECK(world.rebase(2) == 2);
+    CHECK(world.boots_from() == 'N');
+    CHECK(world.rebase(1) == 1);
     world.write('N'); // what version 2 has there, too
     CHECK(world.rebase(2) == 2);
 }
@@ -256,9 +261,11 @@ TEST_CASE("Versions that nobody needs go, and say what they free", "[versions]")
     }
     const auto shown = world.versions->prune("debian12", 2, true, "test");
     REQUIRE(shown);
-    REQUIRE(shown->size() == 4);
-    CHECK(shown->at(0).kept_because.empty());
-    CHECK(shown->at(0).stored_bytes > 0);
+    REQUIRE(shown->versions.size() == 4);
+    CHECK(shown->versions.at(0).kept_because.empty());
+    CHECK(shown->versions.at(0).stored_bytes > 0);
+    CHECK(shown->gain.now_bytes == shown->versions.at(0).stored_bytes + shown->versions.at(1).stored_bytes);
+    CHECK(shown->gain.merged_bytes == 0); // each stands alone
     CHECK(world.store->versions()->size() == 4);
     REQUIRE(world.versions->prune("debian12", 2, false, "test"));
     const auto left = world.store->versions();

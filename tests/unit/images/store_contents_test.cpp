@@ -243,3 +243,39 @@ TEST_CASE("A chain that became one file has a digest of that file", "[images][gu
         CHECK(guarded.catalogue.rows().layers.size() == 2);
     }
 }
+
+TEST_CASE("Versions that go free what was said, at once and by the merge of their files", "[images][store][versions][flatten]") {
+    Guarded guarded;
+    const auto stored = [&] {
+        std::uint64_t bytes = 0;
+        for (const std::string& name : value_of(guarded.files->list(guarded.directory.file("data/images/win11")))) {
+            bytes += value_of(value_of(guarded.files->open(guarded.directory.file("data/images/win11/" + name), OpenMode::read_only))->allocated_bytes());
+        }
+        return bytes;
+    };
+    for (unsigned version = 2; version <= 5; ++version) { // each writes the same 4 MiB
+        REQUIRE(value_of(guarded.open_disk())->write(0, ByteVector(4 * mib, static_cast<std::uint8_t>(version)), false));
+        REQUIRE(guarded.store->close_machine_disk("lab1-07"));
+        REQUIRE(guarded.store->publish("lab1-07", "win11", version == 5 ? AfterPublish::overlay_goes : AfterPublish::machine_goes_on));
+    }
+    REQUIRE(value_of(guarded.store->version_uses("win11")).size() == 5);
+    REQUIRE(value_of(guarded.store->version_uses("win11")).back().files == 5);
+    const std::uint64_t before = stored();
+    const RemovalGain gain = value_of(guarded.store->removal_gain("win11", {2, 3, 4}));
+    CHECK(gain.now_bytes == 0); // version 5 stands on them
+    for (const std::uint32_t number : {2U, 3U, 4U}) {
+        REQUIRE(guarded.store->remove_version("win11", number));
+    }
+    CHECK(stored() == before);
+    CHECK(value_of(guarded.store->flatten_due({}))); // by itself: 4 MiB are written for 12
+    const std::uint64_t freed = before - stored();
+    INFO("said " << gain.merged_bytes << ", freed " << freed);
+    CHECK(gain.merged_bytes > 10 * mib);
+    CHECK(freed >= gain.merged_bytes);
+    CHECK(freed - gain.merged_bytes < 3 * mib); // what was said is about right: headers and tables are
+    CHECK(value_of(guarded.store->version_uses("win11")).back().files == 2);
+    CHECK_FALSE(value_of(guarded.store->flatten_due({})));
+    ByteVector bytes(mib);
+    REQUIRE(value_of(guarded.open_disk("lab1-08"))->read(3 * mib, bytes));
+    CHECK(bytes == ByteVector(mib, 5));
+}

@@ -74,7 +74,11 @@ TEST_CASE("A version goes when nothing stands on it, and its layer with it", "[i
     CHECK(uses->at(0).machines == std::vector<std::string>{"lab1-01"});
     CHECK(uses->at(1).machines.empty());
     REQUIRE(store->publish("lab1-01", "win11", AfterPublish::overlay_goes)->number == 4);
-    CHECK(store->version_uses("win11")->at(0).needed_by == std::vector<std::string>{"version 4"});
+    CHECK(store->version_uses("win11")->at(0).needed_by.empty()); // its file can be merged into that of version 4
+    write_sectors(**store->open_machine_disk("lab1-01", "win11", OverlayKind::persistent, 2), 11, 0, 8);
+    REQUIRE(store->close_machine_disk("lab1-01"));
+    REQUIRE(store->publish("lab1-01", "win11", AfterPublish::overlay_goes)->number == 5);
+    CHECK(store->version_uses("win11")->at(0).needed_by == std::vector<std::string>{"version 4", "version 5"});
 }
 
 TEST_CASE("A publication from maintenance that is cut off anywhere is whole or has not happened", "[images][store][maintenance]") {
