@@ -227,11 +227,11 @@ TEST_CASE("no write is lost, and none fails, while snapshots are taken", "[image
 }
 
 TEST_CASE("a file that is a layer in the catalogue is written to no more, although its snapshot failed", "[images][store][snapshot]") {
+    bool failed = false; // outlives the files that ask it
     Disks host;
     {
         const auto in_use = open_disk(*host.store, volume);
         write_sectors(*in_use, 9, 100, 8);
-        bool failed = false;
         host.files->fail_when([&](const SimOperation& operation) -> std::optional<Error> {
             if (failed || operation.action != SimAction::rename || !operation.path.ends_with(".new")) {
                 return std::nullopt;
@@ -250,11 +250,11 @@ TEST_CASE("a file that is a layer in the catalogue is written to no more, althou
 }
 
 TEST_CASE("a removal that fails leaves all of its files", "[images][store][snapshot]") {
+    unsigned renames = 0; // outlives the files that ask it
     Disks host;
     host.write(volume, 9, 100, 8);
     host.snapshot(volume, "monday");
     host.write(volume, 10, 100, 8);
-    unsigned renames = 0;
     host.files->fail_when([&](const SimOperation& operation) -> std::optional<Error> {
         const bool second = operation.action == SimAction::rename && ++renames == 2;
         return second ? std::optional(make_error(std::errc::io_error, "made to fail")) : std::nullopt;
