@@ -25,11 +25,12 @@ class Mapping {
         (void)offset, (void)length;
         return {};
     }
-    /// Whether all pages of the range are in memory now (mincore). Does not wait for the disk.
-    [[nodiscard]] virtual bool resident(std::size_t offset, std::size_t length) {
-        (void)offset, (void)length;
-        return true;
+    /// What of the range is in memory now, in whole pages (mincore): at least `length` when all of it is. Does not wait for the disk.
+    [[nodiscard]] virtual std::size_t resident_bytes(std::size_t offset, std::size_t length) {
+        (void)offset;
+        return length;
     }
+    [[nodiscard]] bool resident(std::size_t offset, std::size_t length) { return resident_bytes(offset, length) >= length; }
     /// Keeps the range in memory until unpin() (mlock); false: the process may lock no more (RLIMIT_MEMLOCK). Blocks while it is read.
     [[nodiscard]] virtual bool pin(std::size_t offset, std::size_t length) {
         (void)offset, (void)length;

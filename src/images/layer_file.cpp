@@ -13,6 +13,7 @@ using block::TryStatus;
 namespace {
 
 constexpr std::uint64_t chunk_size = std::uint64_t{2} << 20U; // of the file; what one load brings in
+constexpr std::uint64_t page_size = 4096;
 
 Error not_as_recorded(const std::string& path, const std::string& difference) {
     return make_error(std::errc::invalid_argument, path + " is not the file that was imported: " + difference +
@@ -53,7 +54,9 @@ Result<MasterIdentity> read_identity(File& file) {
 LayerFile::LayerFile(FileSystem& files, std::unique_ptr<File> file, std::unique_ptr<Mapping> mapping, const MasterIdentity& identity,
                      const File::Stamp& stamp)
     : files_(files), file_(std::move(file)), mapping_(std::move(mapping)), mapped_(mapping_->bytes()), identity_(identity), stamp_(stamp),
-      chunk_count_(div_up(identity.file_size, chunk_size)), resident_(chunk_count_) {}
+      chunk_count_(div_up(identity.file_size, chunk_size)), resident_(chunk_count_), data_bytes_(chunk_count_) {
+    file_->advise_random(); // load() knows what is wanted
+}
 
 Result<std::shared_ptr<LayerFile>> LayerFile::open(FileSystem& files, const LayerPlace& place) {
     auto file = files.open(place.path, OpenMode::read_only);
@@ -119,11 +122,43 @@ Result<void, IoError> LayerFile::load(std::uint64_t chunk) {
     if (chunk >= chunk_count_ || !is_unchanged()) {
         return IoError::gone;
     }
-    if (!mapping_->populate(chunk * chunk_size, chunk_bytes(chunk))) {
-        return IoError::medium;
+    const auto loaded = load_data(chunk * chunk_size, chunk * chunk_size + chunk_bytes(chunk));
+    if (!loaded) {
+        return loaded.error();
     }
+    data_bytes_[chunk].store(*loaded, std::memory_order_relaxed);
     resident_.set(chunk);
     return {};
+}
+
+/// Brings what is data into memory, and says how much that is. Holes are left out: layers have many, and a chain of them would fill the memory with zeros.
+Result<std::uint32_t, IoError> LayerFile::load_data(std::uint64_t begin, std::uint64_t end) {
+    ByteVector scratch;
+    std::uint64_t loaded = 0;
+    for (std::uint64_t at = begin; at < end;) {
+        const auto data = file_->next_data(at);
+        if (!data) {
+            return IoError::medium;
+        }
+        if (!*data || (*data)->offset >= end) {
+            break;
+        }
+        // Whole pages: a file system's blocks may be smaller.
+        const std::uint64_t first = std::max(at, (*data)->offset / page_size * page_size);
+        at = std::min(end, div_up((*data)->offset + (*data)->length, page_size) * page_size);
+        const std::uint64_t length = at - first;
+        if (length < chunk_size) { // a fault would read more than that, zeros of holes, too; this reads just that (advise_random)
+            scratch.resize(length);
+            if (!file_->read_at(first, scratch)) {
+                return IoError::medium;
+            }
+        }
+        if (!mapping_->populate(first, length)) {
+            return IoError::medium;
+        }
+        loaded += length;
+    }
+    return static_cast<std::uint32_t>(loaded);
 }
 
 Result<bool, IoError> LayerFile::pin(std::uint64_t chunk) {
@@ -154,7 +189,7 @@ bool LayerFile::refresh() {
     }
     displaced_.store(!is_in_place(), std::memory_order_relaxed);
     for (std::uint64_t chunk = 0; chunk < chunk_count_; ++chunk) {
-        if (resident_.test(chunk) && !mapping_->resident(chunk * chunk_size, chunk_bytes(chunk))) {
+        if (resident_.test(chunk) && mapping_->resident_bytes(chunk * chunk_size, chunk_bytes(chunk)) < data_bytes_[chunk].load(std::memory_order_relaxed)) {
             resident_.clear(chunk);
         }
     }

@@ -62,7 +62,7 @@ class LayerFile final : public block::Loader, public std::enable_shared_from_thi
     [[nodiscard]] LayerHealth health() const;
 
   private:
-    /// One bit a chunk of the file: known to be in memory. Any thread sets and asks; refresh() clears.
+    /// One bit a chunk of the file. Any thread sets and asks.
     class ChunkBits {
       public:
         explicit ChunkBits(std::uint64_t count) : words_((count + 63) / 64) {}
@@ -77,6 +77,7 @@ class LayerFile final : public block::Loader, public std::enable_shared_from_thi
 
     LayerFile(FileSystem& files, std::unique_ptr<File> file, std::unique_ptr<Mapping> mapping, const MasterIdentity& identity, const File::Stamp& stamp);
 
+    Result<std::uint32_t, block::IoError> load_data(std::uint64_t begin, std::uint64_t end);
     [[nodiscard]] bool is_unchanged();
     [[nodiscard]] bool is_in_place();
     [[nodiscard]] std::optional<std::uint64_t> missing_chunk(std::uint64_t offset, std::uint64_t length) const;
@@ -89,7 +90,8 @@ class LayerFile final : public block::Loader, public std::enable_shared_from_thi
     const MasterIdentity identity_;
     const File::Stamp stamp_;
     const std::uint64_t chunk_count_;
-    ChunkBits resident_;
+    ChunkBits resident_; // known to be in memory; refresh() clears
+    std::vector<std::atomic<std::uint32_t>> data_bytes_; // by chunk: without holes, as load() found it
     std::atomic<bool> changed_{false};
     std::atomic<bool> displaced_{false};
     std::mutex pins_mutex_; // pins_, also over the call that locks

@@ -23,6 +23,7 @@ namespace {
 Error failure(std::string_view doing, const std::string& path) { return errno_error(std::string(doing) + " " + path); }
 
 constexpr std::size_t page_size = 4096;
+constexpr std::size_t huge_page_size = std::size_t{2} << 20U;
 
 class PosixMapping final : public Mapping {
   public:
@@ -36,8 +37,10 @@ class PosixMapping final : public Mapping {
 
     Result<void> populate(std::size_t offset, std::size_t length) override {
         void* start = bytes_.data() + offset;
-        // Large pages where the file system has them; it is only a wish, and most answer EINVAL.
-        (void)::madvise(start, length, MADV_HUGEPAGE);
+        // Large pages where the file system has them; it is only a wish. A small range would get its neighbours read, too.
+        if (length >= huge_page_size) {
+            (void)::madvise(start, length, MADV_HUGEPAGE);
+        }
         while (::madvise(start, length, MADV_POPULATE_READ) != 0) {
             if (errno != EINTR && errno != EAGAIN) {
                 return failure("cannot bring into memory a part of", path_);
@@ -46,21 +49,21 @@ class PosixMapping final : public Mapping {
         return {};
     }
 
-    bool resident(std::size_t offset, std::size_t length) override {
+    std::size_t resident_bytes(std::size_t offset, std::size_t length) override {
         std::array<unsigned char, 512> pages{}; // 2 MiB a turn
+        std::size_t found = 0;
         while (length != 0) {
             const std::size_t step = std::min(length, pages.size() * page_size);
             const std::size_t count = (step + page_size - 1) / page_size;
             if (::mincore(bytes_.data() + offset, step, pages.data()) != 0) {
-                return false;
+                return 0;
             }
-            if (!std::all_of(pages.begin(), pages.begin() + static_cast<std::ptrdiff_t>(count), [](unsigned char page) { return (page & 1U) != 0; })) {
-                return false;
-            }
+            const auto in_memory = std::count_if(pages.begin(), pages.begin() + static_cast<std::ptrdiff_t>(count), [](unsigned char page) { return (page & 1U) != 0; });
+            found += static_cast<std::size_t>(in_memory) * page_size;
             offset += step;
             length -= step;
         }
-        return true;
+        return found;
     }
 
     bool pin(std::size_t offset, std::size_t length) override { return ::mlock(bytes_.data() + offset, length) == 0; }
