@@ -79,6 +79,20 @@ Result<std::unique_ptr<ImageLayer>> open_image_layer(FileSystem& files, const st
     return is_packed(*format) ? is_packed_error(path, *format) : make_error(std::errc::not_supported, path + " is a " + std::string(format_name(*format)) + " image, which is not read directly");
 }
 
+Result<ImageReader> ImageReader::open_raw(FileSystem& files, const std::string& path) {
+    auto file = files.open(path, OpenMode::read_only);
+    if (!file) {
+        return file.error();
+    }
+    auto layer = open_raw_layer(std::move(*file));
+    if (!layer) {
+        return layer.error();
+    }
+    ImageReader reader;
+    auto added = reader.add(std::move(*layer));
+    return added ? Result<ImageReader>(std::move(reader)) : Result<ImageReader>(added.error());
+}
+
 Result<ImageReader> ImageReader::open(FileSystem& files, const std::string& path) {
     ImageReader reader;
     auto layer = open_image_layer(files, path);

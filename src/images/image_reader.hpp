@@ -13,6 +13,8 @@ class ImageReader {
     /// Opens the file at `path` and all its parents. Refused, naming file and rule: damage, a parent that is not there or is another disk than the child
     /// was made on, a chain that comes back to itself or is longer than limits::chain_depth.
     [[nodiscard]] static Result<ImageReader> open(FileSystem& files, const std::string& path);
+    /// A file that is known to be raw: what a guest wrote into its first sector must not make it an image of another format, with parents.
+    [[nodiscard]] static Result<ImageReader> open_raw(FileSystem& files, const std::string& path);
 
     [[nodiscard]] const LayerFacts& facts() const { return layers_.front()->facts(); }
     [[nodiscard]] std::uint64_t size_bytes() const { return facts().size_bytes; }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 
 namespace rootstock::images {
 namespace {
@@ -36,8 +37,31 @@ constexpr std::array magics{
 constexpr std::string_view vhd_footer = "conectix";
 constexpr std::array<std::size_t, 2> vhd_footer_sizes{512, 511};
 
+/// What the end of a name promises.
+struct Suffix {
+    std::string_view text;
+    ImageFormat format;
+};
+constexpr std::array suffixes{
+    Suffix{".vhdx", ImageFormat::vhdx}, Suffix{".avhdx", ImageFormat::vhdx}, Suffix{".vhd", ImageFormat::vhd},   Suffix{".avhd", ImageFormat::vhd},
+    Suffix{".qcow2", ImageFormat::qcow2}, Suffix{".qed", ImageFormat::qed},  Suffix{".vdi", ImageFormat::vdi},
+};
+
 bool stands_at(Bytes bytes, std::size_t offset, std::string_view magic) {
     return bytes.size() >= offset + magic.size() && as_text(bytes.subspan(offset, magic.size())) == magic;
+}
+
+bool ends_in(std::string_view name, std::string_view suffix) {
+    return name.size() >= suffix.size() && std::ranges::equal(name.substr(name.size() - suffix.size()), suffix, {}, [](char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); });
+}
+
+Result<ImageFormat> raw_unless_named(const std::string& path) {
+    const auto suffix = std::ranges::find_if(suffixes, [&](const Suffix& known) { return ends_in(path, known.text); });
+    if (suffix == suffixes.end()) {
+        return ImageFormat::raw;
+    }
+    return make_error(std::errc::illegal_byte_sequence, path + " is damaged: it is named as a " + std::string(format_name(suffix->format)) +
+                                                            " image and does not have its mark; restore it from a copy, or, if it is a raw disk, rename it");
 }
 
 } // namespace
@@ -82,7 +106,7 @@ Result<ImageFormat> probe_format(File& file) {
     const bool fixed_vhd = std::ranges::any_of(vhd_footer_sizes, [&](std::size_t footer) {
         return back.size() >= footer && stands_at(back, back.size() - footer, vhd_footer);
     });
-    return fixed_vhd ? ImageFormat::vhd : ImageFormat::raw;
+    return fixed_vhd ? Result<ImageFormat>(ImageFormat::vhd) : raw_unless_named(file.path());
 }
 
 } // namespace rootstock::images

@@ -74,7 +74,7 @@ Result<SourceImage> SourceImage::open(FileSystem& files, const std::string& path
         }
         copy.emplace(std::move(*converted));
     }
-    auto reader = ImageReader::open(files, copy ? copy->path() : path);
+    auto reader = is_foreign(*format) ? ImageReader::open_raw(files, copy->path()) : ImageReader::open(files, copy ? copy->path() : path);
     if (!reader) {
         return reader.error();
     }

@@ -24,6 +24,7 @@ std::string_view vhdx_rule(VhdxError error) {
     case VhdxError::metadata_too_large: return "the metadata region is larger than the 16 MiB that are read";
     case VhdxError::metadata_entry_count: return "the metadata table has more than 2047 entries ([MS-VHDX] 2.6.1.1)";
     case VhdxError::metadata_placement: return "a metadata item is not behind the table and within the region ([MS-VHDX] 2.6.1.2)";
+    case VhdxError::metadata_overlap: return "two metadata items overlap ([MS-VHDX] 2.6.1.2)";
     case VhdxError::metadata_twice: return "the metadata table lists an item twice ([MS-VHDX] 2.6.1.2)";
     case VhdxError::metadata_unknown_required: return "the metadata table requires an item that is not known ([MS-VHDX] 2.6.1.2)";
     case VhdxError::metadata_missing: return "a required metadata item is missing ([MS-VHDX] 2.6.2)";

@@ -27,6 +27,7 @@ enum class VhdxError : std::uint8_t {
     metadata_too_large,
     metadata_entry_count,
     metadata_placement,
+    metadata_overlap,
     metadata_twice,
     metadata_unknown_required,
     metadata_missing,

@@ -92,9 +92,9 @@ class VhdxLayer final : public ImageLayer {
     std::optional<std::uint64_t> bits_of_; // which block's
 };
 
-/// Which of the structures that a file has twice are broken. Headers and region tables are never in the log.
-Result<std::vector<std::string>> damaged_copies(File& file) {
-    std::vector<std::string> problems;
+/// Which of the structures that a file has twice are broken. A header is written in place while the other one counts, so that power lost then
+/// leaves a file with one good header, and it is sound; region tables are written once.
+Result<void> look_at_copies(File& file, LayerFacts& facts) {
     for (std::size_t i = 0; i < 2; ++i) {
         ByteVector header(header_size);
         ByteVector table(region_table_size);
@@ -106,13 +106,13 @@ Result<std::vector<std::string>> damaged_copies(File& file) {
         }
         const std::string number = std::to_string(i + 1);
         if (!decode_header(header)) {
-            problems.push_back("header " + number + " is damaged; the other one was used ([MS-VHDX] 2.2.2)");
+            facts.notes.push_back("header " + number + " is torn; the other one was used ([MS-VHDX] 2.2.2)");
         }
         if (!decode_region_table(table)) {
-            problems.push_back("region table " + number + " is damaged; the other one was used ([MS-VHDX] 2.2.3)");
+            facts.problems.push_back("region table " + number + " is damaged; the other one was used ([MS-VHDX] 2.2.3)");
         }
     }
-    return problems;
+    return {};
 }
 
 ParentLink parent_of(const VhdxParentLocator& locator) {
@@ -159,12 +159,10 @@ Result<std::unique_ptr<ImageLayer>> open_vhdx_layer(std::unique_ptr<File> file) 
     if (!bat) {
         return bat.error();
     }
-    auto problems = damaged_copies(*file);
-    if (!problems) {
-        return problems.error();
-    }
     LayerFacts facts = facts_of(*image);
-    facts.problems = std::move(*problems);
+    if (auto looked = look_at_copies(*file, facts); !looked) {
+        return looked.error();
+    }
     return std::unique_ptr<ImageLayer>(std::make_unique<VhdxLayer>(std::move(file), std::move(*image), std::move(*bat), std::move(facts), real_size));
 }
 

@@ -55,6 +55,17 @@ Result<void, VhdxError> take_item(const MetadataTableEntry& entry, Bytes region,
     return {};
 }
 
+/// Where each item lies in the region, by its start; neither kind of item may lie over another.
+using Placed = std::map<std::uint32_t, std::uint32_t>;
+
+bool overlaps(const Placed& placed, const MetadataTableEntry& entry) {
+    const auto after = placed.lower_bound(entry.offset);
+    if (after != placed.end() && after->first < entry.offset + entry.length) {
+        return true;
+    }
+    return after != placed.begin() && std::prev(after)->first + std::prev(after)->second > entry.offset;
+}
+
 Result<Items, VhdxError> decode_table(Bytes region) {
     if (region.size() < metadata_table_size) {
         return VhdxError::truncated;
@@ -69,9 +80,17 @@ Result<Items, VhdxError> decode_table(Bytes region) {
     }
     Items items;
     Listed listed;
+    Placed placed;
     for (std::uint16_t i = 0; i < header.entry_count; ++i) {
-        if (auto taken = take_item(reader.read<MetadataTableEntry>(), region, items, listed); !taken) {
+        const auto entry = reader.read<MetadataTableEntry>();
+        if (auto taken = take_item(entry, region, items, listed); !taken) {
             return taken.error();
+        }
+        if (entry.length != 0 && overlaps(placed, entry)) {
+            return VhdxError::metadata_overlap;
+        }
+        if (entry.length != 0) {
+            placed.emplace(entry.offset, entry.length);
         }
     }
     return items;

@@ -59,10 +59,10 @@ TEST_CASE("Damage is reported with its rule", "[images][check]") {
         checked.damage(3 * mib, "\x0c");
         CHECK_THAT(join(checked.report().problems, "\n"), Contains("[MS-VHDX] 2.5.1"));
     }
-    SECTION("one of two headers") {
+    SECTION("one of two region tables") {
         checked.make(OutputFormat::vhdx);
-        checked.damage(64 * 1024 + 200, "x");
-        CHECK_THAT(join(checked.report().problems, "\n"), Contains("header 1 is damaged"));
+        checked.damage(192 * 1024 + 200, "x");
+        CHECK_THAT(join(checked.report().problems, "\n"), Contains("region table 1 is damaged"));
         CHECK(checked.report().size_bytes == 9 * mib);
     }
     SECTION("a rule of VHD") {
@@ -79,6 +79,26 @@ TEST_CASE("Damage is reported with its rule", "[images][check]") {
         checked.damage(65536 * 2, std::string(64, '\xff'));
         CHECK_FALSE(checked.report().sound());
     }
+}
+
+TEST_CASE("A header that power loss tore is noted, and the disk is sound", "[images][check]") {
+    const Checked checked;
+    checked.make(OutputFormat::vhdx);
+    checked.damage(64 * 1024 + 200, "x");
+    const ImageReport report = checked.report();
+    CHECK(report.sound());
+    CHECK_THAT(join(report.notes, "\n"), Contains("header 1 is torn"));
+    CHECK(report.size_bytes == 9 * mib);
+}
+
+TEST_CASE("An image that lost its mark is not taken for a raw disk", "[images][check]") {
+    const Checked checked;
+    const std::string name = GENERATE("disk.vhdx", "disk.AVHDX", "disk.vhd", "disk.qcow2", "disk.vdi");
+    checked.directory.write(name, std::string(mib, 'x'));
+    const auto report = check_image(*checked.files, checked.directory.file(name), {});
+    REQUIRE_FALSE(report);
+    CHECK_THAT(report.error().what, Contains("does not have its mark"));
+    CHECK_FALSE(ImageReader::open(*checked.files, checked.directory.file(name)));
 }
 
 TEST_CASE("A file that is not there is an error, not a report", "[images][check]") {

@@ -109,8 +109,9 @@ TEST_CASE("Metadata that break a rule are refused by its name", "[images][vhdx][
 
 TEST_CASE("Unknown items that are not required, and user metadata, do not matter", "[images][vhdx][metadata]") {
     ByteVector region = encode_metadata(plain_disk());
-    const MetadataTableEntry unknown{Guid{{5}}, le32(metadata_table_size), le32(8), le32(0), le32(0)};
-    const MetadataTableEntry user{virtual_disk_size_item, le32(metadata_table_size), le32(8), le32(metadata_is_user), le32(0)};
+    region.resize(std::size_t{1} << 20U);
+    const MetadataTableEntry unknown{Guid{{5}}, le32(metadata_table_size + 4096), le32(8), le32(0), le32(0)};
+    const MetadataTableEntry user{virtual_disk_size_item, le32(metadata_table_size + 8192), le32(8), le32(metadata_is_user), le32(0)};
     std::memcpy(region.data() + entry_field(5, 0), &unknown, sizeof unknown);
     std::memcpy(region.data() + entry_field(6, 0), &user, sizeof user);
     region[10] = 7;
@@ -134,6 +135,23 @@ TEST_CASE("An item without bytes has no offset", "[images][vhdx][metadata]") {
     region[8 + 2] = 6;
     CHECK(decode_metadata(region));
     CHECK(decode_metadata(with_u32(region, entry_field(5, 16), metadata_table_size)).error() == VhdxError::metadata_placement);
+}
+
+TEST_CASE("Items that overlap are refused, whoever's they are", "[images][vhdx][metadata]") {
+    constexpr std::uint32_t offset = 16;
+    ByteVector region = encode_metadata(plain_disk());
+    region.resize(std::size_t{1} << 20U);
+    const auto logical = static_cast<std::uint32_t>(logical_at);
+    for (const std::uint32_t elsewhere : {logical, logical - 3, logical + 3}) { // of the physical sector size, 4 bytes
+        CAPTURE(elsewhere);
+        CHECK(decode_metadata(with_u32(region, entry_field(4, offset), elsewhere)).error() == VhdxError::metadata_overlap);
+    }
+    region[8 + 2] = 6;
+    for (const std::uint32_t elsewhere : {std::uint32_t{parameters_at}, std::uint32_t{parameters_at} + 4}) {
+        const MetadataTableEntry user{Guid{{5}}, le32(elsewhere), le32(4096), le32(metadata_is_user), le32(0)};
+        std::memcpy(region.data() + entry_field(5, 0), &user, sizeof user);
+        CHECK(decode_metadata(region).error() == VhdxError::metadata_overlap);
+    }
 }
 
 TEST_CASE("A known item listed twice is refused", "[images][vhdx][metadata]") {
