@@ -167,12 +167,13 @@ void Driver::settle() {
 }
 
 void Driver::wait_for(net::TcpSocket::wait_type what) {
-    if (std::exchange(waiting_, true)) {
+    bool& waiting = what == net::TcpSocket::wait_write ? waiting_for_room_ : waiting_for_input_;
+    if (std::exchange(waiting, true)) {
         return;
     }
     count(state_.waits);
-    socket_.async_wait(what, [self = shared_from_this()](const boost::system::error_code& error) {
-        self->waiting_ = false;
+    socket_.async_wait(what, [self = shared_from_this(), &waiting](const boost::system::error_code& error) {
+        waiting = false;
         if (!error && !self->over_) {
             self->blocked_ = false;
             self->turn();

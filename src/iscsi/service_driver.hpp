@@ -96,7 +96,8 @@ class Driver final : public std::enable_shared_from_this<Driver> {
     std::shared_ptr<SessionCounters> session_counters_;
     TimePoint activity_noted_{};
     bool reject_told_ = false;
-    bool waiting_ = false;     // for the socket
+    bool waiting_for_input_ = false;
+    bool waiting_for_room_ = false; // a wait for input may be under way too: what an idle connection began before its reads were back
     std::size_t turn_sent_ = 0;  // bytes, in this turn
     bool blocked_ = false;     // the socket takes no more output: nothing is read until it does
     bool more_input_ = false;  // the last receive filled its window

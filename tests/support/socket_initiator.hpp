@@ -34,6 +34,12 @@ class SocketInitiator {
         }
     }
 
+    /// The kernel takes only a little that was not received yet.
+    void keep_small_buffer() const {
+        const int small = 64 << 10;
+        ::setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    }
+
     /// One write.
     void send(Bytes bytes) { REQUIRE(::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size())); }
 

@@ -234,6 +234,34 @@ TEST_CASE("Bounds: what one connection has to say before the next one's turn", "
     }
 }
 
+TEST_CASE("Reads that were waited for are sent to the end, although their initiator says nothing more", "[iscsi][service]") {
+    constexpr unsigned blocks = 8192; // 4 MiB
+    constexpr unsigned reads = 8;     // far more than the sockets' buffers take
+    Server server;
+    server.device->reads = StubDevice::Reads::miss_private; // so that the connection waits for input when the first of them is back
+    SocketInitiator initiator(server.port());
+    test::IscsiHost builder; // only builds PDUs
+    initiator.keep_small_buffer();
+    REQUIRE(initiator.login(1, {"MaxRecvDataSegmentLength=262144"}) == LoginStatus::success);
+    initiator.send(test::wire(builder.command({0x00}, 0, 0)));
+    REQUIRE(initiator.receive());
+    for (unsigned i = 0; i < reads; ++i) {
+        initiator.send(test::wire(builder.read10(0, blocks, blocks * 512)));
+    }
+    for (std::uint64_t before = 0, now = 1; before != now;) { // until nothing more can be sent
+        before = now;
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        now = server.counters().sends;
+    }
+    std::size_t received = 0;
+    while (received < std::size_t{reads} * blocks * 512) {
+        const auto pdu = initiator.receive();
+        REQUIRE(pdu);
+        received += pdu->data.size();
+    }
+    CHECK(received == std::size_t{reads} * blocks * 512);
+}
+
 TEST_CASE("Events: who is refused, and who is no initiator, is told", "[iscsi][service]") {
     Server server;
     {
