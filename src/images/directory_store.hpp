@@ -169,6 +169,9 @@ class DirectoryStore final : public Store {
         LayerRewrite files;
     };
     Result<Rewrite> rewrite_of(const LayerTree& tree, const LayerTree::Shorter& shorter) const;
+    using NextShorter = std::function<std::optional<LayerTree::Shorter>(const LayerTree&)>;
+    Result<std::size_t> flatten_while(const NextShorter& next, const ProgressCallback& progress);
+    Result<void> shorten_full_chain(const DiskName& disk);
     Result<FlattenWork> flatten_work(const LayerTree& tree, const LayerTree::Shorter& shorter);
     std::vector<FlattenWork> flatten_works(const LayerTree& tree);
     Result<std::vector<FlattenRoom>> flatten_rooms();

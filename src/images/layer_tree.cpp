@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 
 namespace rootstock::images {
 namespace {
@@ -34,6 +35,17 @@ std::set<std::string> tops_of(const LayerTree& tree) {
     std::ranges::for_each(tree.volumes, [&](const VolumeRow& row) { tops.insert(row.layer); });
     tops.erase(std::string()); // of volumes that stand on nothing
     return tops;
+}
+
+/// What makes the chain `files` shorter, of which there are too many.
+LayerTree::Shorter shorter_of(const LayerTree& tree, std::span<const LayerRow> files, std::size_t most_layers) {
+    const auto is_version = [&](const LayerRow& row) { return std::ranges::find(tree.versions, row.file, &ImageVersion::file) != tree.versions.end(); };
+    const auto version = std::ranges::find_if(files, is_version);
+    const auto below = static_cast<std::size_t>(files.end() - version); // the version's own chain
+    if (version == files.begin() || below == 0 || most_layers == 1) {
+        return {files.front().file, {}};
+    }
+    return below < most_layers ? LayerTree::Shorter{files.front().file, version->file} : LayerTree::Shorter{version->file, {}};
 }
 
 bool contains(const std::vector<std::string>& names, const std::string& name) { return std::ranges::find(names, name) != names.end(); }
@@ -197,8 +209,13 @@ std::vector<LayerTree::Shorter> LayerTree::merges() const {
 std::vector<LayerTree::Shorter> LayerTree::long_chains(std::size_t most_layers) const {
     std::vector<Shorter> chains;
     for (const std::string& top : tops_of(*this)) {
-        if (const auto below = chain(top); !below || below->size() > most_layers) {
-            chains.push_back({top, {}});
+        const auto files = chain(top);
+        if (files && files->size() <= most_layers) {
+            continue;
+        }
+        const Shorter work = files ? shorter_of(*this, *files, most_layers) : Shorter{top, {}};
+        if (std::ranges::find(chains, work) == chains.end()) {
+            chains.push_back(work);
         }
     }
     return chains;

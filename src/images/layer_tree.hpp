@@ -40,7 +40,8 @@ struct LayerTree {
     };
     /// Layers with what only waits to be merged into them: nobody names it, and nothing else stands on it.
     [[nodiscard]] std::vector<Shorter> merges() const;
-    /// Whole chains of more than `most_layers` under versions and disks.
+    /// Chains of more than `most_layers` under versions and disks. A version comes to stand alone; a disk on its version, which others share, so that
+    /// none of it is copied, and where that one's chain is too long itself, it is shortened instead.
     [[nodiscard]] std::vector<Shorter> long_chains(std::size_t most_layers) const;
     /// The first of all these, merges first. Nothing: all is well.
     [[nodiscard]] std::optional<Shorter> shorter(std::size_t most_layers) const;

@@ -147,8 +147,8 @@ class Store {
     /// Ends recordings that are over and keeps what came of them. Blocks: off the shards, about once a second.
     virtual void review_traces() = 0;
 
-    /// Shortens chains while everybody goes on: layers that nobody names any more are merged into the one above, and a version or a disk on more than
-    /// `most_layers` files gets one that stands alone. Takes as long as the copying; the number of files written. Cancelled it leaves what is done.
+    /// Shortens chains while everybody goes on: layers that nobody names any more are merged into the one above, a version on more than `most_layers`
+    /// files gets one that stands alone, and a disk on more than that one that stands on its version. Takes as long as the copying; the number of files written. Cancelled it leaves what is done.
     virtual Result<std::size_t> flatten(std::size_t most_layers, const ProgressCallback& progress) = 0;
 
     /// The same by itself, for a thread of the background: one step, if one is worth it and there is room (images/flatten_choice). True: something was done

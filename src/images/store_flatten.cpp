@@ -1,6 +1,8 @@
 // DirectoryStore: chains are kept short. Layers that nobody names are merged into the one above; long chains become files that stand alone.
 #include "images/directory_store.hpp"
 
+#include "images/limits.hpp"
+
 #include <algorithm>
 
 namespace rootstock::images {
@@ -12,6 +14,32 @@ std::string rewritten_file(const std::string& file) { return file + std::string(
 } // namespace
 
 Result<std::size_t> DirectoryStore::flatten(std::size_t most_layers, const ProgressCallback& progress) {
+    return flatten_while([most_layers](const LayerTree& tree) { return tree.shorter(most_layers); }, progress);
+}
+
+/// A disk on as many files as there may be gets fewer before its next snapshot, while it is read and written on: who takes one snapshot after the other
+/// is faster than flatten_due().
+Result<void> DirectoryStore::shorten_full_chain(const DiskName& disk) {
+    const NextShorter next = [&](const LayerTree& tree) -> std::optional<LayerTree::Shorter> {
+        const Result<WritableFile> file = writable_of(tree, disk);
+        const auto chain = file ? tree.chain(file->layer) : Result<std::vector<LayerRow>>(file.error());
+        if (!chain || chain->size() < limits::chain_depth) {
+            return std::nullopt;
+        }
+        const std::vector<LayerTree::Shorter> all = tree.long_chains(limits::flatten_depth);
+        const auto mine = std::ranges::find_if(all, [&](const LayerTree::Shorter& each) { return tree.stands_on(file->layer, each.layer); });
+        return mine == all.end() ? std::nullopt : std::optional(*mine);
+    };
+    const Result<std::size_t> done = flatten_while(next, {});
+    if (done) {
+        return {};
+    }
+    Error why = done.error();
+    why.what = "The disk of " + in_words(disk) + " stands on " + std::to_string(limits::chain_depth) + " files, and they could not be made fewer: " + why.what;
+    return why;
+}
+
+Result<std::size_t> DirectoryStore::flatten_while(const NextShorter& next_of, const ProgressCallback& progress) {
     const std::shared_ptr<Slot> mine = slot("flatten/");
     ++waiting_flatten_;
     const std::lock_guard one_at_a_time(mine->mutex);
@@ -22,7 +50,7 @@ Result<std::size_t> DirectoryStore::flatten(std::size_t most_layers, const Progr
         if (!tree) {
             return tree.error();
         }
-        const std::optional<LayerTree::Shorter> next = tree->shorter(most_layers);
+        const std::optional<LayerTree::Shorter> next = next_of(*tree);
         if (!next) {
             return rewritten;
         }

@@ -106,6 +106,9 @@ Result<SnapshotRow> DirectoryStore::create_snapshot(const DiskName& disk, const 
     if (const Result<void> valid = check_store_name("A snapshot's name", name); !valid) {
         return valid.error();
     }
+    if (const Result<void> room = shorten_full_chain(disk); !room) {
+        return room.error();
+    }
     const std::shared_ptr<Slot> mine = slot(slot_key(disk));
     const std::lock_guard one_at_a_time(mine->mutex);
     const std::shared_lock layers_stay(dependence_);

@@ -107,3 +107,21 @@ TEST_CASE("The chain of a disk: what waits for a merge, how long it is, and what
     CHECK(tree.merges().empty());
     CHECK(LayerTree().longest_chain() == 0);
 }
+
+TEST_CASE("The long chain of a disk ends on its version, which others share", "[images][flatten]") {
+    LayerTree tree = row_of({"v1", "v2", "a", "b", "c"});
+    for (const std::string file : {"v1", "v2"}) {
+        tree.versions.push_back({});
+        tree.versions.back().file = file;
+    }
+    using Works = std::vector<LayerTree::Shorter>;
+    CHECK(tree.long_chains(5) == Works{});
+    CHECK(tree.long_chains(4) == Works{{"c", "v2"}});
+    CHECK(tree.long_chains(3) == Works{{"c", "v2"}});
+    CHECK(tree.long_chains(2) == Works{{"v2", {}}}); // not the disk with all of the version
+    CHECK(tree.long_chains(1) == Works{{"c", {}}, {"v2", {}}});
+    tree.put_parent({"v2", {}});
+    CHECK(tree.long_chains(2) == Works{{"c", "v2"}});
+    tree.put_parent({"c", "v2"});
+    CHECK(tree.long_chains(2) == Works{});
+}
