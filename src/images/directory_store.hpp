@@ -1,6 +1,7 @@
 // DirectoryStore: the Store over a data directory, a Catalogue and the formats of this folder. Each store_*.cpp has one part of it: images, versions, publish,
 // disks, volumes, snapshots, flatten (by itself: flatten_due), layers with the masters over them, contents with the guard, space, warm, hold for disks that
 // are lent out, check for all of it; store.cpp opens and closes.
+// Long because all of it works under the same few locks, whose order stands at the end.
 #pragma once
 
 #include "block/memory_device.hpp"
