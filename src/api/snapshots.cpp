@@ -107,13 +107,20 @@ void let_go(const Api& api, const DiskName& disk) {
     }
 }
 
+/// What the machine is to boot next.
+images::OverlayKind next_disk(const Api& api, const DiskName& disk) {
+    const auto view = api.parts.registry.view();
+    const fleet::Machine* machine = disk.kind == DiskKind::machine ? view->find(disk.name) : nullptr;
+    return machine != nullptr && machine->mode == fleet::Mode::reset ? images::OverlayKind::reset : images::OverlayKind::persistent;
+}
+
 Response restore(const Api& api, const Request& request) {
     const auto snapshot = named(request);
     if (!snapshot) {
         return error_answer(snapshot.error());
     }
     let_go(api, snapshot->disk);
-    const auto when = api.parts.store.restore_snapshot(snapshot->disk, snapshot->name);
+    const auto when = api.parts.store.restore_snapshot(snapshot->disk, snapshot->name, next_disk(api, snapshot->disk));
     if (!when) {
         return error_answer(when.error());
     }
@@ -141,7 +148,9 @@ Result<void> clone_to_machine(const Api& api, const Named& snapshot, const std::
         return make_error(std::errc::no_such_file_or_directory, "there is no machine " + machine + "; assign it first");
     }
     if (found->mode == fleet::Mode::reset) {
-        return make_error(std::errc::operation_not_permitted, "machine " + machine + " throws its disk away at each boot; make it persistent first");
+        return make_error(std::errc::operation_not_permitted,
+                          "machine " + machine + " throws its disk away at each boot; make it persistent first, or make a version of the snapshot: " +
+                              "rootstock image promote --machine MACHINE --snapshot " + snapshot.name);
     }
     return api.parts.store.clone_to_machine(snapshot.disk, snapshot.name, machine);
 }

@@ -138,14 +138,15 @@ Response publish(Api& api, const Request& request) {
 }
 
 Response promote(Api& api, const Request& request) {
-    const auto body = read_body(request, with_release_keys({"name"}));
+    const auto body = read_body(request, with_release_keys({"name", "snapshot"}));
     if (!body) {
         return error_answer(body.error());
     }
     const auto name = text_of(*body, "name");
+    const auto snapshot = text_of(*body, "snapshot");
     const auto wish = wish_of(*body);
-    if (!name || !wish) {
-        return error_answer(name ? wish.error() : name.error());
+    if (!name || !snapshot || !wish) {
+        return error_answer(!name ? name.error() : !snapshot ? snapshot.error() : wish.error());
     }
     const std::string& machine = request.captures.at(0);
     const auto view = api.parts.registry.view();
@@ -154,8 +155,9 @@ Response promote(Api& api, const Request& request) {
         return not_found("machine", machine);
     }
     const std::string image = name->value_or(found->image);
-    const auto make = [&api, machine, image, wish = *wish, by = who(request)](const images::ProgressCallback& progress) {
-        return api.parts.versions.promote(machine, image, wish, by, progress);
+    const auto make = [&api, machine, snapshot = *snapshot, image, wish = *wish, by = who(request)](const images::ProgressCallback& progress) {
+        return snapshot ? api.parts.versions.promote_snapshot(machine, *snapshot, image, wish, by, progress)
+                        : api.parts.versions.promote(machine, image, wish, by, progress);
     };
     return publication(api, image, make);
 }

@@ -348,15 +348,13 @@ Disks::take_over(const fleet::Machine& machine, fleet::BootId boot, OpenDisk& di
         registry_.boot_ended(
             last, fleet::BootOutcome::ended, "boot " + std::to_string(boot) + " took over");
     }
+    store_.end_copy(machine.name);
     // Opened anew, because image and mode may have changed since.
     auto ready = close({Kind::machine, machine.name}, disk);
     if (ready) {
         ready = open_disks_.forget_reservations(disk_identity({Kind::machine, machine.name}));
     }
-    if (ready && machine.mode == fleet::Mode::reset) {
-        ready = store_.remove_machine_disk(machine.name);
-    }
-    ready = ready ? store_.begin_boot(machine.name) : ready;
+    ready = ready ? store_.begin_boot(machine.name, overlay_kind(machine.mode)) : ready;
     if (!ready) {
         log_.error("boot.disk.failed",
                    {{"machine", machine.name}, {"boot", boot}, {"reason", ready.error().what}});

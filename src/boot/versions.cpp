@@ -261,7 +261,26 @@ Result<Versions::Source> Versions::hold(const std::string& machine) {
     if (!file) {
         return file.error();
     }
-    return Source{std::move(*file), std::move(*base)};
+    return Source{std::move(*file), std::move(*base), machine, machine};
+}
+
+Result<Versions::Source> Versions::snapshot_source(const std::string& machine,
+                                                   const std::string& snapshot) {
+    const auto all = store_.snapshots();
+    if (!all) {
+        return all.error();
+    }
+    const images::DiskName disk{images::DiskKind::machine, machine};
+    const auto at = std::find_if(all->begin(), all->end(), [&](const images::SnapshotInfo& info) {
+        return info.row.disk == disk && info.row.name == snapshot;
+    });
+    if (at == all->end()) {
+        return make_error(std::errc::no_such_file_or_directory,
+                          "machine " + machine + " has no snapshot " + snapshot + "; list them: rootstock snapshot list");
+    }
+    auto base = find_version(at->row.image, at->row.version);
+    return base ? Result<Source>(Source{std::make_shared<const std::string>(at->path), std::move(*base), machine, {}})
+                : Result<Source>(base.error());
 }
 
 Result<void> Versions::check_machines(const std::string& image,
@@ -333,8 +352,8 @@ Result<Moves> Versions::moves_of(const images::Release& release, const std::stri
     return moves;
 }
 
-/// What would become of the machine's disk as the next version of `image`.
-Result<Publication> Versions::examine(const std::string& machine,
+/// What would become of it as the next version of `image`.
+Result<Publication> Versions::examine(const Source& source,
                                       const std::string& image,
                                       const ReleaseWish& wish,
                                       const images::ProgressCallback& progress) {
@@ -346,23 +365,19 @@ Result<Publication> Versions::examine(const std::string& machine,
     if (!release) {
         return release.error();
     }
-    const auto source = hold(machine);
-    if (!source) {
-        return source.error();
-    }
     auto changes = images::compare_disks(files_,
-                                         *source->file,
-                                         source->base.identity.data_write_guid,
-                                         store_.file_path(source->base.file),
+                                         *source.file,
+                                         source.base.identity.data_write_guid,
+                                         store_.file_path(source.base.file),
                                          progress);
     if (!changes) {
         return changes.error();
     }
-    auto moves = moves_of(*release, machine);
+    auto moves = moves_of(*release, source.writer);
     if (!moves) {
         return moves.error();
     }
-    return Publication{machine, source->base.number, std::move(*changes), *release, std::move(*moves)};
+    return Publication{source.machine, source.base.number, std::move(*changes), *release, std::move(*moves)};
 }
 
 Result<Publication> Versions::preview(const std::string& image, const ReleaseWish& wish) {
@@ -372,7 +387,8 @@ Result<Publication> Versions::preview(const std::string& image, const ReleaseWis
     }
     std::optional<Publication> publication;
     const auto done = disks_.while_released(row->machine, [&]() -> Result<void> {
-        auto examined = examine(row->machine, image, wish, {});
+        const auto source = hold(row->machine);
+        auto examined = source ? examine(*source, image, wish, {}) : source.error();
         if (!examined) {
             return examined.error();
         }
@@ -390,11 +406,13 @@ Result<Publication> Versions::make_version(const std::string& machine,
                                            const images::ProgressCallback& progress) {
     std::optional<Publication> publication;
     const auto done = disks_.while_released(machine, [&]() -> Result<void> {
-        auto examined = examine(machine, image, wish, progress);
+        auto source = hold(machine);
+        auto examined = source ? examine(*source, image, wish, progress) : source.error();
         if (!examined) {
             return examined.error();
         }
         publication = std::move(*examined);
+        source->file.reset(); // lent no longer
         const auto version = store_.publish(machine, image, after, publication->release);
         if (!version) {
             return version.error();
@@ -409,16 +427,25 @@ Result<Publication> Versions::make_version(const std::string& machine,
     if (!done) {
         return done.error();
     }
+    return published(std::move(*publication), by);
+}
+
+/// It is in the catalogue now.
+Result<Publication> Versions::published(Publication publication, std::string_view by) {
+    const std::string& image = publication.release.image;
     log_.info("boot.version.published",
               {{"image", image},
-               {"version", publication->release.version},
-               {"machine", machine},
-               {"changed_bytes", publication->changes.changed_bytes},
+               {"version", publication.release.version},
+               {"machine", publication.machine},
+               {"changed_bytes", publication.changes.changed_bytes},
                {"by", by}});
-    changed("image.publish", image, "version " + std::to_string(publication->release.version) + " from " + machine, by);
+    changed("image.publish",
+            image,
+            "version " + std::to_string(publication.release.version) + " from " + publication.machine,
+            by);
     std::lock_guard lock(mutex_);
     const auto begun = begin_due();
-    return begun ? Result<Publication>(std::move(*publication)) : Result<Publication>(begun.error());
+    return begun ? Result<Publication>(std::move(publication)) : Result<Publication>(begun.error());
 }
 
 Result<Publication> Versions::publish(const std::string& image,
@@ -444,6 +471,26 @@ Result<Publication> Versions::promote(const std::string& machine,
         return fleet::in_maintenance(*found);
     }
     return make_version(machine, image, images::AfterPublish::machine_goes_on, wish, by, progress);
+}
+
+Result<Publication> Versions::promote_snapshot(const std::string& machine,
+                                               const std::string& snapshot,
+                                               const std::string& image,
+                                               const ReleaseWish& wish,
+                                               std::string_view by,
+                                               const images::ProgressCallback& progress) {
+    const auto source = snapshot_source(machine, snapshot);
+    auto publication = source ? examine(*source, image, wish, progress) : source.error();
+    if (!publication) {
+        return publication.error();
+    }
+    const auto version = store_.publish_snapshot(
+        {images::DiskKind::machine, machine}, snapshot, image, publication->release);
+    if (!version) {
+        return version.error();
+    }
+    publication->release.version = version->number;
+    return published(std::move(*publication), by);
 }
 
 } // namespace rootstock::boot

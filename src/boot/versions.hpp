@@ -95,6 +95,13 @@ class Versions {
                                               const ReleaseWish& wish,
                                               std::string_view by,
                                               const images::ProgressCallback& progress);
+    /// The same of what a snapshot of the machine's disk holds; the machine may be running.
+    [[nodiscard]] Result<Publication> promote_snapshot(const std::string& machine,
+                                                       const std::string& snapshot,
+                                                       const std::string& image,
+                                                       const ReleaseWish& wish,
+                                                       std::string_view by,
+                                                       const images::ProgressCallback& progress);
 
     /// `version` nothing: the newest.
     [[nodiscard]] Result<images::Release> release(const std::string& image,
@@ -124,15 +131,19 @@ class Versions {
     void on_change(std::function<void()> listener);
 
   private:
-    struct Source { // a machine's disk that nobody writes, and what it stands on
+    struct Source { // a machine's disk that nobody writes, or a snapshot of it, and what it stands on
         std::shared_ptr<const std::string> file;
         images::ImageVersion base;
+        std::string machine; // whose it is
+        std::string writer;  // the machine that goes on over it; empty: none does
     };
     [[nodiscard]] Result<images::Maintenance> maintenance_of(const std::string& image);
     [[nodiscard]] Result<images::ImageVersion> find_version(const std::string& image,
                                                             std::uint32_t number);
     [[nodiscard]] Result<Source> hold(const std::string& machine);
-    [[nodiscard]] Result<Publication> examine(const std::string& machine,
+    [[nodiscard]] Result<Source> snapshot_source(const std::string& machine,
+                                                 const std::string& snapshot);
+    [[nodiscard]] Result<Publication> examine(const Source& source,
                                               const std::string& image,
                                               const ReleaseWish& wish,
                                               const images::ProgressCallback& progress);
@@ -148,6 +159,7 @@ class Versions {
                                                    const ReleaseWish& wish,
                                                    std::string_view by,
                                                    const images::ProgressCallback& progress);
+    [[nodiscard]] Result<Publication> published(Publication publication, std::string_view by);
     [[nodiscard]] Result<void> begin_due();
     [[nodiscard]] Result<void> watch(const images::Release& release,
                                      std::span<const fleet::Boot> boots);

@@ -83,15 +83,20 @@ void add_image_publish(CLI::App& group, Options& options, Action& chosen) {
     });
 
     auto machine = std::make_shared<std::string>();
+    auto snapshot = std::make_shared<std::string>();
     auto image = std::make_shared<std::string>();
-    auto* promote = group.add_subcommand("promote", "make a version of the disk of any persistent machine; the machine keeps it");
-    promote->add_option("--machine", *machine, "the machine, switched off")->required();
+    auto* promote = group.add_subcommand("promote", "make a version of the disk of any persistent machine, or of a snapshot; the machine keeps it");
+    promote->add_option("--machine", *machine, "the machine, switched off but for --snapshot")->required();
+    promote->add_option("--snapshot", *snapshot, "what this snapshot of its disk holds, instead of the disk itself");
     promote->add_option("--name", *image, "the image, which may be new; without it the machine's own");
     auto promoted = add_release_options(*promote);
     promote->footer("Example: rootstock image promote --machine lab1-07 --name win11-cad");
-    promote->callback([&options, &chosen, machine, image, promoted] {
-        chosen = [&options, machine, image, promoted] {
+    promote->callback([&options, &chosen, machine, snapshot, image, promoted] {
+        chosen = [&options, machine, snapshot, image, promoted] {
             json::object body = release_body(*promoted);
+            if (!snapshot->empty()) {
+                body["snapshot"] = *snapshot;
+            }
             if (!image->empty()) {
                 body["name"] = *image;
             }

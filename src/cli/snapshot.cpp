@@ -81,7 +81,7 @@ void add_restore(CLI::App& group, Options& options, Action& chosen) {
                 options, [&](Client& client) { return client.post(named->url("/restore"), json::object{}); },
                 [&](const json::value& answer) {
                     print(text_of(answer, "restored") == "now" ? named->words() + " is what the disk holds now\n"
-                                                               : "machine " + named->disk + " is running: it goes back at its next boot\n");
+                                                               : "machine " + named->disk + " goes back at its next boot\n");
                 });
         };
     });

@@ -1,5 +1,5 @@
 // DirectoryStore: the Store over a data directory, a Catalogue and the formats of this folder. Each store_*.cpp has one part of it: images, versions, publish,
-// disks, volumes, snapshots, flatten (by itself: flatten_due), layers with the masters over them, contents with the guard, space, warm, hold for disks that
+// disks, volumes, snapshots (snapshot_copies: of disks that are no VHDX), flatten (by itself: flatten_due), layers with the masters over them, contents with the guard, space, warm, hold for disks that
 // are lent out, check for all of it; store.cpp opens and closes.
 // Long because all of it works under the same few locks, whose order stands at the end.
 #pragma once
@@ -11,6 +11,7 @@
 #include "images/store.hpp"
 #include "images/store_layout.hpp"
 #include "images/trace_recorder.hpp"
+#include "images/writable_file.hpp"
 
 #include <atomic>
 #include <map>
@@ -18,16 +19,6 @@
 #include <shared_mutex>
 
 namespace rootstock::images {
-
-[[nodiscard]] inline Error not_found(const std::string& what) { return make_error(std::errc::no_such_file_or_directory, what); }
-[[nodiscard]] inline Error busy(const std::string& what) { return make_error(std::errc::device_or_resource_busy, what); }
-
-/// A file of the catalogue that is written to: a machine's persistent overlay, or a volume.
-struct WritableFile {
-    DiskName disk;
-    std::string file;
-    std::string layer; // empty: it stands on none
-};
 
 class DirectoryStore final : public Store {
   public:
@@ -46,6 +37,8 @@ class DirectoryStore final : public Store {
     Result<std::vector<ImageInfo>> images() override;
     Result<void> remove_image(const std::string& name) override;
     Result<ImageVersion> publish(const std::string& machine, const std::string& image, AfterPublish after, const std::optional<Release>& release) override;
+    Result<ImageVersion> publish_snapshot(const DiskName& disk, const std::string& snapshot, const std::string& image,
+                                          const std::optional<Release>& release) override;
     Result<std::vector<ImageVersion>> versions() override { return catalogue_.versions(); }
     Result<std::vector<VersionUse>> version_uses(const std::string& image) override;
     Result<void> remove_version(const std::string& image, std::uint32_t number) override;
@@ -62,7 +55,6 @@ class DirectoryStore final : public Store {
 
     Result<std::shared_ptr<const std::string>> hold_machine_disk(const std::string& machine) override;
     std::string file_path(const std::string& file) const override;
-
     Result<VolumeRow> create_volume(const std::string& name, std::uint64_t size_bytes, std::vector<std::string> initiators,
                                     const VolumeOptions& options) override;
     Result<void> change_volume(const std::string& name, const VolumeChange& change) override;
@@ -74,13 +66,14 @@ class DirectoryStore final : public Store {
     Result<void> close_volume_disk(const std::string& name) override { return close_slot("volume/" + name); }
 
     Result<SnapshotRow> create_snapshot(const DiskName& disk, const std::string& name) override;
+    void end_copy(const std::string& machine) override;
     Result<std::vector<SnapshotInfo>> snapshots() override;
-    Result<RestoreTime> restore_snapshot(const DiskName& disk, const std::string& name) override;
+    Result<RestoreTime> restore_snapshot(const DiskName& disk, const std::string& name, OverlayKind kind) override;
     Result<void> remove_snapshot(const DiskName& disk, const std::string& name) override;
     Result<void> clone_to_machine(const DiskName& disk, const std::string& name, const std::string& machine) override;
     Result<VolumeRow> clone_to_volume(const DiskName& disk, const std::string& name, const std::string& volume,
                                       std::vector<std::string> initiators) override;
-    Result<void> begin_boot(const std::string& machine) override;
+    Result<void> begin_boot(const std::string& machine, OverlayKind kind) override;
     void note_running(const std::string& machine) override { traces_.note_running(machine); }
     void review_traces() override;
     Result<std::size_t> flatten(std::size_t most_layers, const ProgressCallback& progress) override;
@@ -108,6 +101,7 @@ class DirectoryStore final : public Store {
         std::mutex mutex;
         std::shared_ptr<Overlay> disk;
         bool held = false; // closed, and read by somebody else (hold_machine_disk)
+        std::atomic<bool> copy_wanted{false}; // a snapshot is being copied, and nobody has asked for its end
         std::shared_ptr<block::MemoryDevice> memory; // of a volatile volume, from its first opening to its removal
 
         [[nodiscard]] bool in_use() const { return disk.use_count() > 1; }
@@ -127,6 +121,7 @@ class DirectoryStore final : public Store {
     Result<void> let_go(Slot& slot, const std::string& machine);
     Result<void> check_writer(const Maintenance& row);
     Result<ImageVersion> new_version(const std::string& image);
+    [[nodiscard]] static CatalogueChange put_version(ImageVersion& version, const LayerRow& layer, const std::optional<Release>& release);
 
     Result<std::shared_ptr<Master>> master_on(const std::string& layer);
     [[nodiscard]] std::vector<LayerPlace> places_of(const std::vector<LayerRow>& chain) const;
@@ -184,6 +179,7 @@ class DirectoryStore final : public Store {
 
     Result<std::string> free_file(const DiskName& disk);
     Result<LayerRow> as_layer(const WritableFile& row);
+    Result<LayerRow> new_layer(const std::string& file, const std::string& parent);
     Result<void> make_child(const std::string& file, const LayerRow& parent);
     struct CloneSource { // what a clone is made of, and what stays as it is while it is made
         std::shared_ptr<Slot> target;
@@ -199,13 +195,17 @@ class DirectoryStore final : public Store {
     Result<std::shared_ptr<Overlay>> open_writable(const WritableFile& file);
     Result<std::shared_ptr<Overlay>> open_as_catalogued(const DiskName& disk);
 
-    [[nodiscard]] static std::string slot_key(const DiskName& disk);
-    [[nodiscard]] static Result<WritableFile> writable_of(const LayerTree& tree, const DiskName& disk);
-    [[nodiscard]] static CatalogueChange put_writable(const LayerTree& tree, const WritableFile& now);
-    [[nodiscard]] OverlayRow new_overlay(const std::string& machine, const SnapshotRow& snapshot, const std::string& file) const;
+    [[nodiscard]] OverlayRow new_overlay(const std::string& machine, const SnapshotRow& snapshot, OverlayKind kind, const std::string& file) const;
     Result<void> seal(const WritableFile& now, const WritableFile& next, const std::string& snapshot);
     Result<void> seal_slot(Slot& slot, const WritableFile& now, const WritableFile& next, const std::string& snapshot);
     Result<void> restore_now(Slot& slot, const LayerTree& tree, const DiskName& disk, const std::string& name);
+    Result<void> restore_reset(const LayerTree& tree, const OverlayRow& row);
+
+    // store_snapshot_copies.cpp
+    Result<void> copy_slot(Slot& slot, const WritableFile& now, const std::string& file, const std::string& snapshot);
+    Result<std::shared_ptr<Overlay>> disk_to_copy(const Slot& slot, const WritableFile& now, const std::shared_ptr<Master>& master);
+    Result<void> check_room(const WritableFile& now, std::uint64_t bytes);
+    Result<void> copy_disk(Slot& slot, const WritableFile& now, const std::string& path);
 
     Result<std::shared_ptr<Overlay>> open_existing(const OverlayRow& row);
     Result<std::shared_ptr<Overlay>> open_reset(const OverlayRow& row, std::shared_ptr<Master> master);

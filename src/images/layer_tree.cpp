@@ -48,6 +48,11 @@ LayerTree::Shorter shorter_of(const LayerTree& tree, std::span<const LayerRow> f
     return below < most_layers ? LayerTree::Shorter{files.front().file, version->file} : LayerTree::Shorter{version->file, {}};
 }
 
+template <class Row> const Row* find_named(const std::vector<Row>& rows, const std::string& name, std::string Row::* key) {
+    const auto found = std::ranges::find(rows, name, key);
+    return found == rows.end() ? nullptr : &*found;
+}
+
 bool contains(const std::vector<std::string>& names, const std::string& name) { return std::ranges::find(names, name) != names.end(); }
 
 } // namespace
@@ -70,9 +75,13 @@ Result<LayerTree> LayerTree::read(Catalogue& catalogue) {
     return done ? Result<LayerTree>(std::move(tree)) : Result<LayerTree>(*error);
 }
 
-const LayerRow* LayerTree::find(const std::string& layer) const {
-    const auto found = std::ranges::find(layers, layer, &LayerRow::file);
-    return found == layers.end() ? nullptr : &*found;
+const LayerRow* LayerTree::find(const std::string& layer) const { return find_named(layers, layer, &LayerRow::file); }
+const OverlayRow* LayerTree::overlay(const std::string& machine) const { return find_named(overlays, machine, &OverlayRow::machine); }
+const VolumeRow* LayerTree::volume(const std::string& name) const { return find_named(volumes, name, &VolumeRow::name); }
+
+const SnapshotRow* LayerTree::find(const DiskName& disk, const std::string& snapshot) const {
+    const auto found = std::ranges::find_if(snapshots, [&](const SnapshotRow& row) { return row.disk == disk && row.name == snapshot; });
+    return found == snapshots.end() ? nullptr : &*found;
 }
 
 Result<std::vector<LayerRow>> LayerTree::chain(const std::string& layer) const {

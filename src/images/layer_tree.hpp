@@ -18,6 +18,9 @@ struct LayerTree {
 
     /// Null: there is none.
     [[nodiscard]] const LayerRow* find(const std::string& layer) const;
+    [[nodiscard]] const SnapshotRow* find(const DiskName& disk, const std::string& snapshot) const;
+    [[nodiscard]] const OverlayRow* overlay(const std::string& machine) const;
+    [[nodiscard]] const VolumeRow* volume(const std::string& name) const;
     /// The layer, then what it stands on. An error when a row is missing, or there are more than limits::chain_depth.
     [[nodiscard]] Result<std::vector<LayerRow>> chain(const std::string& layer) const;
     /// Whose contents need it, directly or through other layers, in words for people: "lab1-07", "volume data", "snapshot a of lab1-07".

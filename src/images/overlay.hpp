@@ -30,6 +30,13 @@ class Overlay : public block::BlockDevice {
         (void)next;
         return make_error(std::errc::not_supported, "this disk cannot be exchanged");
     }
+    /// Writes what it owns to `copy`, a new disk over the same master, as it is at one moment before the call returns: everything acknowledged until then. Its
+    /// users go on meanwhile, but for the last few writes. `wanted` is asked every 2 MiB; false: errc::operation_canceled. Only disks that are no VHDX can.
+    virtual Result<void> copy_own(block::BlockDevice& copy, const std::function<bool()>& wanted) {
+        (void)copy;
+        (void)wanted;
+        return make_error(std::errc::not_supported, "this disk cannot be copied");
+    }
 };
 
 /// What a child is made on: the file that it will find, and the disk in it.

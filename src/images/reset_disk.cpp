@@ -19,7 +19,8 @@ constexpr std::uint32_t space_unit = 4096; // what a hole can give back
 } // namespace
 
 ResetDisk::ResetDisk(std::unique_ptr<File> file, std::unique_ptr<OwnedSectors> owned, std::shared_ptr<Master> parent)
-    : file_(std::move(file)), owned_(std::move(owned)), parent_(std::move(parent)), geometry_(parent_->geometry()) {
+    : file_(std::move(file)), owned_(std::move(owned)), parent_(std::move(parent)), geometry_(parent_->geometry()),
+      changed_(div_up(geometry_.size_bytes, copied_block)) {
     geometry_.read_only = false;
     geometry_.discard_granularity = space_unit;
 }
@@ -93,10 +94,11 @@ TryWrite ResetDisk::try_write(std::uint64_t offset, Bytes data) {
     const bool whole_pages = offset % page_cache_page == 0 && data.size() % page_cache_page == 0;
     const bool at_once = whole_pages && !data.empty() && data.size() <= inline_write_bytes && !refusal(offset, data.size()) &&
                          owned_->is_reserved(sector_of(offset), sector_of(data.size()));
-    if (!at_once) {
+    const IoGate::Pass passed = at_once ? gate_.try_pass() : IoGate::Pass();
+    if (!passed) {
         return {TryStatus::would_block, {}}; // write() does it, or says what is wrong
     }
-    const Result<void, IoError> written = write(offset, data, false);
+    const Result<void, IoError> written = write_passed(offset, data);
     return written ? TryWrite{} : TryWrite{TryStatus::failed, written.error()};
 }
 
@@ -107,6 +109,11 @@ Result<void, IoError> ResetDisk::write(std::uint64_t offset, Bytes data, bool) {
     if (data.empty()) {
         return {};
     }
+    const IoGate::Pass passed = gate_.pass();
+    return write_passed(offset, data);
+}
+
+Result<void, IoError> ResetDisk::write_passed(std::uint64_t offset, Bytes data) {
     if (const Result<void, IoError> room = make_room(offset, data.size()); !room) {
         return room;
     }
@@ -123,7 +130,15 @@ Result<void, IoError> ResetDisk::write(std::uint64_t offset, Bytes data, bool) {
     if (const std::uint64_t sectors = owned_->own(sector_of(offset), sector_of(data.size())); sectors != 0) {
         account_->add(sectors * geometry_.logical_block_size);
     }
+    note_change(offset, data.size());
     return {};
+}
+
+/// Behind the data and its bits: a copy that clears the mark sees them, or is made again.
+void ResetDisk::note_change(std::uint64_t offset, std::uint64_t length) {
+    for (std::uint64_t block = offset / copied_block; block <= (offset + length - 1) / copied_block; ++block) {
+        changed_[block].store(true, std::memory_order_release);
+    }
 }
 
 Result<void, IoError> ResetDisk::flush() {
@@ -140,6 +155,7 @@ Result<void, IoError> ResetDisk::discard(std::uint64_t offset, std::uint64_t len
     if (length == 0) {
         return {};
     }
+    const IoGate::Pass passed = gate_.pass();
     Result<void> done = owned_->reserve(sector_of(offset), sector_of(length));
     if (done) {
         done = file_->punch_hole(offset, length);
@@ -148,6 +164,7 @@ Result<void, IoError> ResetDisk::discard(std::uint64_t offset, std::uint64_t len
         return failure(done.error());
     }
     owned_->own(sector_of(offset), sector_of(length));
+    note_change(offset, length);
     settle_account(); // a hole takes nothing, whether it was owned before or not
     return {};
 }

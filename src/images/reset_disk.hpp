@@ -1,10 +1,11 @@
 // ResetDisk: the overlay of a machine that forgets at every boot. `PATH`: a sparse raw file as large as the disk. `PATH.owned`: one bit a sector in a
 // shared mapping, behind a 4 KiB header with the kernel's boot id. Data first, then the bits, then the answer: so it survives this process. It never
-// syncs anything, and does not survive the host.
+// syncs anything, and does not survive the host. What it holds can be copied while it is used (copy_own): a snapshot of it.
 //
-// Threads: as BlockDevice, without a lock: bits are only ever set, by atomic stores, after their data.
+// Threads: as BlockDevice, without a lock: bits are only ever set, by atomic stores, after their data. Writers pass a gate that copy_own() closes at its end.
 #pragma once
 
+#include "images/io_gate.hpp"
 #include "images/overlay.hpp"
 #include "images/pieces.hpp"
 
@@ -55,6 +56,7 @@ class OwnedSectors {
 class ResetDisk final : public Overlay {
   public:
     static constexpr std::size_t inline_write_bytes = std::size_t{64} << 10U;
+    static constexpr std::uint64_t copied_block = std::uint64_t{2} << 20U; // what copy_own() copies at a time
 
     ResetDisk(std::unique_ptr<File> file, std::unique_ptr<OwnedSectors> owned, std::shared_ptr<Master> parent);
 
@@ -72,12 +74,18 @@ class ResetDisk final : public Overlay {
     [[nodiscard]] std::uint64_t allocated_bytes() override;
     void charge_to(std::shared_ptr<SpaceAccount> account) override;
     void settle_account() override;
+    Result<void> copy_own(block::BlockDevice& copy, const std::function<bool()>& wanted) override;
 
   private:
+    class Copy; // reset_disk_copy.cpp
+
     [[nodiscard]] std::optional<block::IoError> refusal(std::uint64_t offset, std::uint64_t length) const;
     [[nodiscard]] std::uint64_t sector_of(std::uint64_t offset) const { return offset / geometry_.logical_block_size; }
     Result<void, block::IoError> make_room(std::uint64_t offset, std::uint64_t length);
     [[nodiscard]] block::IoError failure(const Error& error);
+    /// Of the caller, who has passed the gate.
+    Result<void, block::IoError> write_passed(std::uint64_t offset, Bytes data);
+    void note_change(std::uint64_t offset, std::uint64_t length);
 
     std::unique_ptr<File> file_;
     std::unique_ptr<OwnedSectors> owned_;
@@ -85,6 +93,8 @@ class ResetDisk final : public Overlay {
     block::Geometry geometry_;
     std::shared_ptr<SpaceAccount> account_ = std::make_shared<SpaceAccount>();
     std::atomic<bool> closed_ = false;
+    IoGate gate_;                            // writes and discards pass it
+    std::vector<std::atomic<bool>> changed_; // by block of 2 MiB: written or discarded since it was last copied
 };
 
 } // namespace rootstock::images

@@ -80,6 +80,10 @@ class Store {
     virtual Result<ImageVersion> publish(const std::string& machine, const std::string& image, AfterPublish after,
                                          const std::optional<Release>& release = {}) = 0;
 
+    /// What the snapshot of a machine's disk holds becomes a version, at once: an empty file on top of it. The machine, which may be running, goes on.
+    virtual Result<ImageVersion> publish_snapshot(const DiskName& disk, const std::string& snapshot, const std::string& image,
+                                                  const std::optional<Release>& release = {}) = 0;
+
     /// Every version of every image, by name and number.
     virtual Result<std::vector<ImageVersion>> versions() = 0;
     /// Every version of one image, by number; errc::no_such_file_or_directory when there is none.
@@ -127,21 +131,24 @@ class Store {
     virtual Result<std::shared_ptr<Overlay>> open_volume_disk(const std::string& name) = 0;
     virtual Result<void> close_volume_disk(const std::string& name) = 0; // as close_machine_disk()
 
-    // Snapshots: of a machine's persistent disk and of volumes in files, also while they are in use.
-    /// I/O waits for milliseconds, and everything acknowledged before is in it. Reset overlays have none.
+    // Snapshots: of machines' disks and of volumes in files, also while they are in use.
+    /// I/O waits for milliseconds, and everything acknowledged before is in it. A reset overlay is copied for that, which takes as long as the copying.
     virtual Result<SnapshotRow> create_snapshot(const DiskName& disk, const std::string& name) = 0;
+    /// A snapshot for which the machine's disk is being copied fails, so that a new boot does not wait for it.
+    virtual void end_copy(const std::string& machine) = 0;
     virtual Result<std::vector<SnapshotInfo>> snapshots() = 0;
-    /// What the disk holds now is thrown away. A machine that is running goes back at its next boot; a volume in use is refused.
-    virtual Result<RestoreTime> restore_snapshot(const DiskName& disk, const std::string& name) = 0;
+    /// What the disk holds now is thrown away. A machine that is running goes back at its next boot; a volume in use is refused. `kind`: what the machine is
+    /// to boot next. Reset: its next boot begins with the snapshot, the one after that with its version again.
+    virtual Result<RestoreTime> restore_snapshot(const DiskName& disk, const std::string& name, OverlayKind kind = OverlayKind::persistent) = 0;
     /// What others stand on of it stays.
     virtual Result<void> remove_snapshot(const DiskName& disk, const std::string& name) = 0;
     /// A new disk with what the snapshot holds, at once: nothing is copied. The machine has no disk yet.
     virtual Result<void> clone_to_machine(const DiskName& disk, const std::string& name, const std::string& machine) = 0;
     virtual Result<VolumeRow> clone_to_volume(const DiskName& disk, const std::string& name, const std::string& volume,
                                               std::vector<std::string> initiators) = 0;
-    /// A new boot is about to open the machine's disk, which nobody uses: what was put off until then is done, and what it reads is recorded when its version
-    /// has no trace yet (trace_recorder.hpp).
-    virtual Result<void> begin_boot(const std::string& machine) = 0;
+    /// A new boot is about to open the machine's disk, which nobody uses: a reset one is thrown away, what was put off until then is done, and what it reads is
+    /// recorded when its version has no trace yet (trace_recorder.hpp). `kind`: as it is going to be opened.
+    virtual Result<void> begin_boot(const std::string& machine, OverlayKind kind = OverlayKind::persistent) = 0;
     /// The machine's boot has reached "running". Does not block.
     virtual void note_running(const std::string& machine) = 0;
     /// Ends recordings that are over and keeps what came of them. Blocks: off the shards, about once a second.

@@ -29,7 +29,8 @@ Result<OverlayRow> DirectoryStore::idle_persistent_overlay(const std::string& ma
     }
     if ((*row)->kind == OverlayKind::reset) {
         return make_error(std::errc::not_supported, "The disk of machine " + machine +
-                                                        " is thrown away at its next boot and has no file to read. Use its image, or make the machine persistent first.");
+                                                        " is thrown away at its next boot. Keep what it holds, and use that: rootstock snapshot create " + machine +
+                                                        " NAME");
     }
     return **row;
 }

@@ -93,6 +93,64 @@ Result<LayerRow> DirectoryStore::as_layer(const WritableFile& row) {
     return layer;
 }
 
+/// FILE.new, which was closed cleanly and is written to no more, as a layer that has no row yet.
+Result<LayerRow> DirectoryStore::new_layer(const std::string& file, const std::string& parent) {
+    const std::string path = layout_.path(file) + std::string(new_suffix);
+    give_back_log(files_, path);
+    const auto opened = LayerFile::open(files_, {path, {}});
+    if (!opened) {
+        return opened.error();
+    }
+    const Result<void> sealed = files_.make_read_only(path);
+    return sealed ? Result<LayerRow>(LayerRow{file, parent, {}, (*opened)->identity(), clock_.wall()}) : sealed.error();
+}
+
+/// `release`: as in publish().
+CatalogueChange DirectoryStore::put_version(ImageVersion& version, const LayerRow& layer, const std::optional<Release>& release) {
+    version.current = !release || version.number == 1;
+    version.identity = layer.identity;
+    CatalogueChange change{.put_layers = {layer}, .add_versions = {version}};
+    if (!version.current) {
+        change.add_releases = {*release};
+        change.add_releases.front().image = version.image;
+        change.add_releases.front().version = version.number;
+    }
+    return change;
+}
+
+Result<ImageVersion> DirectoryStore::publish_snapshot(const DiskName& disk, const std::string& snapshot, const std::string& image,
+                                                      const std::optional<Release>& release) {
+    if (const Result<void> valid = check_store_name("An image's name", image); !valid) {
+        return valid.error();
+    }
+    const std::shared_ptr<Slot> of_image = slot("image/" + image);
+    const std::shared_ptr<Slot> of_disk = slot(slot_key(disk));
+    const std::scoped_lock one_at_a_time(of_image->mutex, of_disk->mutex);
+    const std::shared_lock layers_stay(dependence_);
+    const Result<LayerTree> tree = LayerTree::read(catalogue_);
+    if (!tree) {
+        return tree.error();
+    }
+    const SnapshotRow* row = tree->find(disk, snapshot);
+    if (row == nullptr) {
+        return no_snapshot(disk, snapshot);
+    }
+    const Result<std::vector<LayerRow>> below = tree->chain(row->layer);
+    Result<void> done = below ? check_depth(*below, in_words(*row)) : Result<void>(below.error());
+    Result<ImageVersion> version = new_version(image);
+    if (!done || !version) {
+        return done ? version.error() : done.error();
+    }
+    done = make_child(version->file, below->front());
+    const Result<LayerRow> layer = done ? new_layer(version->file, row->layer) : Result<LayerRow>(done.error());
+    if (!layer) {
+        return layer.error();
+    }
+    done = catalogue_.apply(put_version(*version, *layer, release));
+    done = done ? layout_.publish(version->file) : done;
+    return done ? version : Result<ImageVersion>(done.error());
+}
+
 Result<ImageVersion> DirectoryStore::publish(const std::string& machine, const std::string& image, AfterPublish after,
                                              const std::optional<Release>& release) {
     if (const Result<void> valid = check_store_name("An image's name", image); !valid) {
@@ -115,15 +173,8 @@ Result<ImageVersion> DirectoryStore::publish(const std::string& machine, const s
     if (!layer || !version) {
         return layer ? version.error() : layer.error();
     }
-    version->current = !release || version->number == 1;
     layer->origin = std::exchange(layer->file, version->file);
-    version->identity = layer->identity;
-    CatalogueChange change{.put_layers = {*layer}, .add_versions = {*version}};
-    if (!version->current) {
-        change.add_releases = {*release};
-        change.add_releases.front().image = image;
-        change.add_releases.front().version = version->number;
-    }
+    CatalogueChange change = put_version(*version, *layer, release);
     Result<void> done;
     OverlayRow next = *row;
     if (after == AfterPublish::machine_goes_on) {

@@ -1,71 +1,9 @@
 // DirectoryStore, the snapshots: taken of disks that may be in use, gone back to, removed, and made new disks of.
 #include "images/directory_store.hpp"
 
-#include "core/text.hpp"
-#include "images/limits.hpp"
-
 #include <algorithm>
 
 namespace rootstock::images {
-namespace {
-
-Error not_persistent(const std::string& machine) {
-    return make_error(std::errc::not_supported, "The disk of machine " + machine +
-                                                    " is thrown away at its next boot and has no snapshots. Make the machine persistent first.");
-}
-
-const SnapshotRow* find_snapshot(const LayerTree& tree, const DiskName& disk, const std::string& name) {
-    const auto found = std::ranges::find_if(tree.snapshots, [&](const SnapshotRow& row) { return row.disk == disk && row.name == name; });
-    return found == tree.snapshots.end() ? nullptr : &*found;
-}
-
-template <class Rows, class Key> auto* find_named(Rows& rows, const std::string& name, Key key) {
-    const auto found = std::ranges::find(rows, name, key);
-    return found == rows.end() ? nullptr : &*found;
-}
-
-Error no_snapshot(const DiskName& disk, const std::string& name) {
-    return not_found("There is no snapshot " + name + " of " + in_words(disk) + ". List them: rootstock snapshot list");
-}
-
-} // namespace
-
-std::string DirectoryStore::slot_key(const DiskName& disk) { return (disk.kind == DiskKind::machine ? "machine/" : "volume/") + disk.name; }
-
-/// What of `disk` can have snapshots.
-Result<WritableFile> DirectoryStore::writable_of(const LayerTree& tree, const DiskName& disk) {
-    if (disk.kind == DiskKind::volume) {
-        const VolumeRow* row = find_named(tree.volumes, disk.name, &VolumeRow::name);
-        if (row == nullptr) {
-            return not_found("There is no volume " + disk.name + ".");
-        }
-        if (row->options.kind != VolumeKind::disk) {
-            return make_error(std::errc::not_supported, "Volume " + disk.name + " has no file of its own and no snapshots.");
-        }
-        return WritableFile{disk, row->file, row->layer};
-    }
-    const OverlayRow* row = find_named(tree.overlays, disk.name, &OverlayRow::machine);
-    if (row == nullptr) {
-        return not_found("Machine " + disk.name + " has no disk of its own yet: it gets one at its first boot.");
-    }
-    return row->kind == OverlayKind::persistent ? Result<WritableFile>(WritableFile{disk, row->file, row->layer}) : not_persistent(disk.name);
-}
-
-/// The row of `disk` when it is `now`.
-CatalogueChange DirectoryStore::put_writable(const LayerTree& tree, const WritableFile& now) {
-    CatalogueChange change;
-    if (now.disk.kind == DiskKind::volume) {
-        change.put_volumes = {*find_named(tree.volumes, now.disk.name, &VolumeRow::name)};
-        change.put_volumes.front().file = now.file;
-        change.put_volumes.front().layer = now.layer;
-    } else {
-        change.put_overlays = {*find_named(tree.overlays, now.disk.name, &OverlayRow::machine)};
-        change.put_overlays.front().file = now.file;
-        change.put_overlays.front().layer = now.layer;
-    }
-    return change;
-}
-
 Result<std::shared_ptr<Overlay>> DirectoryStore::open_writable(const WritableFile& file) {
     if (const Result<void> in_place = layout_.finish_publishing(file.file); !in_place) {
         return in_place.error();
@@ -89,12 +27,7 @@ Result<void> DirectoryStore::seal(const WritableFile& now, const WritableFile& n
     }
     CatalogueChange change = put_writable(*tree, next);
     change.put_layers = {*layer};
-    SnapshotRow row{now.disk, snapshot, layer->file, {}, 0, layer->created};
-    if (const OverlayRow* overlay = now.disk.kind == DiskKind::machine ? find_named(tree->overlays, now.disk.name, &OverlayRow::machine) : nullptr) {
-        row.image = overlay->image;
-        row.version = overlay->version;
-    }
-    change.put_snapshots = {row};
+    change.put_snapshots = {new_snapshot(*tree, now.disk, snapshot, *layer)};
     Result<void> done = make_child(next.file, *layer);
     done = done ? catalogue_.apply(change) : done;
     done = done ? layout_.publish(next.file) : done;
@@ -111,7 +44,7 @@ Result<SnapshotRow> DirectoryStore::create_snapshot(const DiskName& disk, const 
     }
     const std::shared_ptr<Slot> mine = slot(slot_key(disk));
     const std::lock_guard one_at_a_time(mine->mutex);
-    const std::shared_lock layers_stay(dependence_);
+    std::shared_lock layers_stay(dependence_);
     const Result<LayerTree> tree = LayerTree::read(catalogue_);
     if (!tree) {
         return tree.error();
@@ -123,27 +56,30 @@ Result<SnapshotRow> DirectoryStore::create_snapshot(const DiskName& disk, const 
     if (const Result<void> free = check_not_held(*mine, disk.name); !free) {
         return free.error();
     }
-    if (find_snapshot(*tree, disk, name) != nullptr) {
+    if (tree->find(disk, name) != nullptr) {
         return make_error(std::errc::file_exists, "There is a snapshot " + name + " of " + in_words(disk) + " already. Choose another name.");
     }
     const Result<std::vector<LayerRow>> below = tree->chain(now->layer);
     if (!below) {
         return below.error();
     }
-    if (below->size() == limits::chain_depth) {
-        return make_error(std::errc::not_supported, "The disk of " + in_words(disk) + " stands on " + std::to_string(below->size()) +
-                                                        " files already. Shorten that first: rootstock snapshot flatten");
+    if (const Result<void> low = check_depth(*below, "The disk of " + in_words(disk)); !low) {
+        return low.error();
     }
     const Result<std::string> file = free_file(disk);
     if (!file) {
         return file.error();
     }
-    if (const Result<void> sealed = seal_slot(*mine, *now, {disk, *file, now->file}, name); !sealed) {
-        return sealed.error();
+    const bool copied = now->kind == OverlayKind::reset;
+    if (copied) {
+        layers_stay.unlock(); // copying takes its time; what the disk stands on stays as long as the slot is locked
     }
-    space_.account(slot_key(disk))->add_kept(stored_bytes(now->file)); // the quotas count it on; count_closed() knows better soon
+    if (const Result<void> taken = copied ? copy_slot(*mine, *now, *file, name) : seal_slot(*mine, *now, {disk, *file, now->file}, name); !taken) {
+        return taken.error();
+    }
+    space_.account(slot_key(disk))->add_kept(stored_bytes(copied ? *file : now->file)); // the quotas count it on; count_closed() knows better soon
     const Result<LayerTree> after = LayerTree::read(catalogue_);
-    const SnapshotRow* row = after ? find_snapshot(*after, disk, name) : nullptr;
+    const SnapshotRow* row = after ? after->find(disk, name) : nullptr;
     return row != nullptr ? Result<SnapshotRow>(*row) : after ? no_snapshot(disk, name) : after.error();
 }
 
@@ -202,44 +138,44 @@ Result<void> DirectoryStore::remove_snapshot(const DiskName& disk, const std::st
     if (!tree) {
         return tree.error();
     }
-    const SnapshotRow* row = find_snapshot(*tree, disk, name);
+    const SnapshotRow* row = tree->find(disk, name);
     if (row == nullptr) {
         return no_snapshot(disk, name);
     }
-    const OverlayRow* overlay = disk.kind == DiskKind::machine ? find_named(tree->overlays, disk.name, &OverlayRow::machine) : nullptr;
+    const OverlayRow* overlay = disk.kind == DiskKind::machine ? tree->overlay(disk.name) : nullptr;
     if (overlay != nullptr && overlay->restore == name) {
         return busy("Machine " + disk.name + " goes back to snapshot " + name + " at its next boot. Restart it, or restore another one, first.");
     }
     return apply_and_remove({.remove_snapshots = {*row}}, {});
 }
 
-Result<RestoreTime> DirectoryStore::restore_snapshot(const DiskName& disk, const std::string& name) {
+Result<RestoreTime> DirectoryStore::restore_snapshot(const DiskName& disk, const std::string& name, OverlayKind kind) {
     const std::shared_ptr<Slot> mine = slot(slot_key(disk));
     const std::lock_guard one_at_a_time(mine->mutex);
     const Result<LayerTree> tree = LayerTree::read(catalogue_);
     if (!tree) {
         return tree.error();
     }
-    if (find_snapshot(*tree, disk, name) == nullptr) {
+    const SnapshotRow* snapshot = tree->find(disk, name);
+    if (snapshot == nullptr) {
         return no_snapshot(disk, name);
     }
-    if (!mine->disk || !mine->in_use()) {
+    const bool is_reset = disk.kind == DiskKind::machine && kind == OverlayKind::reset;
+    if (!is_reset && (!mine->disk || !mine->in_use())) {
         const Result<void> restored = restore_now(*mine, *tree, disk, name);
         return restored ? Result<RestoreTime>(RestoreTime::now) : restored.error();
     }
     if (disk.kind == DiskKind::volume) {
         return busy("Volume " + disk.name + " is in use. End its sessions first.");
     }
-    OverlayRow row = *find_named(tree->overlays, disk.name, &OverlayRow::machine);
-    if (row.kind != OverlayKind::persistent) {
-        return not_persistent(disk.name);
-    }
+    const OverlayRow* now = tree->overlay(disk.name);
+    OverlayRow row = now != nullptr ? *now : new_overlay(disk.name, *snapshot, kind, overlay_file(disk.name, kind));
     row.restore = name;
     const Result<void> put = catalogue_.put_overlay(row);
     return put ? Result<RestoreTime>(RestoreTime::next_boot) : put.error();
 }
 
-Result<void> DirectoryStore::begin_boot(const std::string& machine) {
+Result<void> DirectoryStore::begin_boot(const std::string& machine, OverlayKind kind) {
     const std::shared_ptr<Slot> mine = slot(slot_key({DiskKind::machine, machine}));
     const std::lock_guard one_at_a_time(mine->mutex);
     const Result<LayerTree> tree = LayerTree::read(catalogue_);
@@ -247,14 +183,36 @@ Result<void> DirectoryStore::begin_boot(const std::string& machine) {
         return tree.error();
     }
     traces_.expect(machine);
-    const OverlayRow* row = find_named(tree->overlays, machine, &OverlayRow::machine);
-    if (row == nullptr || row->restore.empty()) {
+    const OverlayRow* row = tree->overlay(machine);
+    if (row == nullptr || (row->restore.empty() && kind == OverlayKind::persistent)) {
         return {};
     }
     if (mine->in_use()) {
-        return busy("The disk of machine " + machine + " is in use and cannot go back to snapshot " + row->restore + ".");
+        return busy("The disk of machine " + machine + " is in use, and its boot has to begin with another one. End its sessions.");
     }
-    return restore_now(*mine, *tree, {DiskKind::machine, machine}, row->restore);
+    if (kind == OverlayKind::persistent) {
+        return restore_now(*mine, *tree, {DiskKind::machine, machine}, row->restore);
+    }
+    if (Result<void> free = check_not_held(*mine, machine); !free) {
+        return free;
+    }
+    mine->disk.reset();
+    return row->restore.empty() ? remove_overlay_of(*row) : restore_reset(*tree, *row);
+}
+
+/// The disk of this boot is over the snapshot; the next boot's is over its version again.
+Result<void> DirectoryStore::restore_reset(const LayerTree& tree, const OverlayRow& row) {
+    const DiskName disk{DiskKind::machine, row.machine};
+    const SnapshotRow* snapshot = tree.find(disk, row.restore);
+    if (snapshot == nullptr) {
+        return no_snapshot(disk, row.restore);
+    }
+    const OverlayRow next = new_overlay(row.machine, *snapshot, OverlayKind::reset, overlay_file(row.machine, OverlayKind::reset));
+    // Its own file has the name of the one before. That one goes before anything says what it stands on: it must never be found over something else.
+    if (Result<void> removed = remove_disk(files_, layout_.path(next.file)); !removed) {
+        return removed;
+    }
+    return apply_and_remove({.put_overlays = {next}}, row.file == next.file ? std::vector<std::string>() : std::vector<std::string>{row.file});
 }
 
 /// What the disk holds now goes; it is a new, empty file over the snapshot then. The slot is locked, and nobody uses the disk.
@@ -262,38 +220,28 @@ Result<void> DirectoryStore::restore_now(Slot& slot, const LayerTree& tree, cons
     if (Result<void> free = check_not_held(slot, disk.name); !free) {
         return free;
     }
-    const SnapshotRow* snapshot = find_snapshot(tree, disk, name);
+    const SnapshotRow* snapshot = tree.find(disk, name);
     const Result<std::string> file = free_file(disk);
     if (snapshot == nullptr || !file) {
         return snapshot == nullptr ? no_snapshot(disk, name) : file.error();
     }
-    WritableFile next{disk, *file, snapshot->layer};
+    const Result<WritableFile> now = writable_of(tree, disk);
     CatalogueChange change;
-    std::vector<std::string> old;
-    if (const OverlayRow* row = disk.kind == DiskKind::machine ? find_named(tree.overlays, disk.name, &OverlayRow::machine) : nullptr;
-        row == nullptr && disk.kind == DiskKind::machine) { // reset since then
-        change.put_overlays = {new_overlay(disk.name, *snapshot, next.file)};
+    if (disk.kind == DiskKind::machine) { // it may have been reset since then
+        change.put_overlays = {new_overlay(disk.name, *snapshot, OverlayKind::persistent, *file)};
+    } else if (now) {
+        change = put_writable(tree, {disk, *file, snapshot->layer});
     } else {
-        const Result<WritableFile> now = writable_of(tree, disk);
-        if (!now) {
-            return now.error();
-        }
-        old = {now->file};
-        change = put_writable(tree, next);
-        if (row != nullptr) {
-            change.put_overlays.front().image = snapshot->image;
-            change.put_overlays.front().version = snapshot->version;
-            change.put_overlays.front().restore.clear();
-        }
+        return now.error();
     }
     slot.disk.reset();
-    Result<void> done = make_child(next.file, *tree.find(snapshot->layer));
-    done = done ? apply_and_remove(std::move(change), std::move(old)) : done;
-    return done ? layout_.publish(next.file) : done;
+    Result<void> done = make_child(*file, *tree.find(snapshot->layer));
+    done = done ? apply_and_remove(std::move(change), now ? std::vector<std::string>{now->file} : std::vector<std::string>()) : done;
+    return done ? layout_.publish(*file) : done;
 }
 
-OverlayRow DirectoryStore::new_overlay(const std::string& machine, const SnapshotRow& snapshot, const std::string& file) const {
-    return {machine, snapshot.image, snapshot.version, OverlayKind::persistent, file, clock_.wall(), snapshot.layer, {}};
+OverlayRow DirectoryStore::new_overlay(const std::string& machine, const SnapshotRow& snapshot, OverlayKind kind, const std::string& file) const {
+    return {machine, snapshot.image, snapshot.version, kind, file, clock_.wall(), snapshot.layer, {}};
 }
 
 Result<DirectoryStore::CloneSource> DirectoryStore::clone_source(const DiskName& disk, const std::string& name, const DiskName& target) {
@@ -306,7 +254,7 @@ Result<DirectoryStore::CloneSource> DirectoryStore::clone_source(const DiskName&
         return tree.error();
     }
     source.tree = std::move(*tree);
-    source.snapshot = find_snapshot(source.tree, disk, name);
+    source.snapshot = source.tree.find(disk, name);
     return source.snapshot != nullptr ? Result<CloneSource>(std::move(source)) : no_snapshot(disk, name);
 }
 
@@ -319,14 +267,14 @@ Result<void> DirectoryStore::clone_to_machine(const DiskName& disk, const std::s
     if (snapshot->image.empty()) {
         return make_error(std::errc::not_supported, "A machine boots from an image, and " + in_words(*snapshot) + " is of none. Clone it to a volume.");
     }
-    if (find_named(tree.overlays, machine, &OverlayRow::machine) != nullptr) {
+    if (tree.overlay(machine) != nullptr) {
         return make_error(std::errc::file_exists, "Machine " + machine + " has a disk already. Reset the machine to throw that disk away.");
     }
     const Result<std::string> file = free_file({DiskKind::machine, machine});
     if (!file) {
         return file.error();
     }
-    return add_child(*tree.find(snapshot->layer), *file, {.put_overlays = {new_overlay(machine, *snapshot, *file)}});
+    return add_child(*tree.find(snapshot->layer), *file, {.put_overlays = {new_overlay(machine, *snapshot, OverlayKind::persistent, *file)}});
 }
 
 Result<VolumeRow> DirectoryStore::clone_to_volume(const DiskName& disk, const std::string& name, const std::string& volume,
@@ -339,7 +287,7 @@ Result<VolumeRow> DirectoryStore::clone_to_volume(const DiskName& disk, const st
         return source.error();
     }
     const auto& [target, one_at_a_time, layers_stay, tree, snapshot] = *source;
-    if (find_named(tree.volumes, volume, &VolumeRow::name) != nullptr) {
+    if (tree.volume(volume) != nullptr) {
         return make_error(std::errc::file_exists, "There is a volume " + volume + " already. Choose another name, or remove that one.");
     }
     const Result<std::string> file = free_file({DiskKind::volume, volume});

@@ -3,11 +3,8 @@
 // Threads: as BlockDevice; exchange() blocks.
 #pragma once
 
+#include "images/io_gate.hpp"
 #include "images/overlay.hpp"
-
-#include <atomic>
-#include <mutex>
-#include <shared_mutex>
 
 namespace rootstock::images {
 
@@ -32,16 +29,9 @@ class SwappableDisk final : public Overlay {
     Result<void> exchange(const Next& next) override;
 
   private:
-    /// The disk, which stays as long as the lock is held. Waits while it is exchanged.
-    [[nodiscard]] std::shared_lock<std::shared_mutex> hold();
-    /// The same without waiting; a lock that owns nothing: it is being exchanged.
-    [[nodiscard]] std::shared_lock<std::shared_mutex> try_hold();
-
     block::Geometry geometry_; // all but the size never changes
     std::atomic<std::uint64_t> size_bytes_;
-    std::atomic<bool> exchanging_{false};
-    std::mutex gate_;         // held by exchange(), so that a stream of readers cannot keep it out of mutex_
-    std::shared_mutex mutex_; // disk_, account_
+    IoGate gate_;                   // whoever passes has disk_, account_; closed while they change
     std::shared_ptr<Overlay> disk_; // null: nothing could be opened
     std::shared_ptr<SpaceAccount> account_;
 };

@@ -13,6 +13,7 @@ from initiator import Initiator, boot, volume_access  # noqa: E402
 from volumes_rig import GOOD, server, volume  # noqa: E402
 
 MAC, OTHER_MAC = "52:54:00:aa:00:01", "52:54:00:aa:00:02"
+RESET_MAC, CAD_MAC = "52:54:00:aa:00:03", "52:54:00:aa:00:04"
 IMAGE_BYTE, IMAGE_SIZE = 0xA5, 32 << 20
 BLOCK = 4096
 
@@ -60,6 +61,38 @@ def check_machine(served):
     clone.connection.close()
 
 
+def check_reset_machine(served):
+    """Its disk goes on while the snapshot is copied, and is thrown away at each boot; the snapshot stays, also over the death of the server."""
+    served.command("machine", "assign", RESET_MAC, "--name", "lab1-03", "--image", "win11", "--mode", "reset")
+    session = Initiator(served, boot(served, RESET_MAC))
+    write(session, 0, 1)
+    write(session, 4000, 2)
+    served.command("snapshot", "create", "lab1-03", "one")
+    write(session, 0, 3)
+    assert read(session, 0, 4000, 200) == [3, 2, IMAGE_BYTE]
+    assert "next boot" in served.command("snapshot", "restore", "lab1-03", "one")
+    served.kill()
+    served.start()
+    assert "snapshot create lab1-03" in served.command("image", "promote", "--machine", "lab1-03", "--name", "cad", code=1)
+    for expected in ([1, 2, IMAGE_BYTE], [IMAGE_BYTE] * 3):  # with the snapshot, and fresh again
+        session = Initiator(served, boot(served, RESET_MAC))
+        assert read(session, 0, 4000, 200) == expected
+        write(session, 200, 4)
+
+    exported = served.folder / "reset.raw"
+    served.command("snapshot", "export", "lab1-03", "one", str(exported))
+    found = exported.read_bytes()
+    assert found[:BLOCK] == bytes([1]) * BLOCK and found[4000 * BLOCK:4001 * BLOCK] == bytes([2]) * BLOCK
+    assert found.count(IMAGE_BYTE) == len(found) - 2 * BLOCK == IMAGE_SIZE - 2 * BLOCK
+    served.command("snapshot", "clone", "lab1-03", "one", "--to-volume", "of-reset")
+    assert read(Initiator(served, volume_access("of-reset")), 0, 4000) == [1, 2]
+
+    served.command("image", "promote", "--machine", "lab1-03", "--snapshot", "one", "--name", "cad")
+    served.command("machine", "assign", CAD_MAC, "--name", "lab1-04", "--image", "cad", "--mode", "reset")
+    assert read(Initiator(served, boot(served, CAD_MAC)), 0, 4000, 200) == [1, 2, IMAGE_BYTE]
+    session.connection.close()
+
+
 def check_volume(served):
     session = Initiator(served, volume_access("data"))
     for number in range(1, 6):
@@ -86,6 +119,7 @@ def main():
         (served.folder / "win11.raw").write_bytes(bytes([IMAGE_BYTE]) * IMAGE_SIZE)
         served.command("image", "import", str(served.folder / "win11.raw"), "--name", "win11")
         check_machine(served)
+        check_reset_machine(served)
         check_volume(served)
         served.command("store", "check", "--deep")
 
