@@ -1,6 +1,7 @@
 #include "support/disk_model.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace rootstock::test {
 
@@ -28,13 +29,11 @@ PatternMaster::PatternMaster(std::uint64_t size_bytes, std::string path) : path_
     identity_.file_size = size_bytes;
 }
 
-DiskModel::DiskModel(std::uint64_t sector_count, Tag base) : sectors_(static_cast<std::size_t>(sector_count), Sector{base, {}}) {}
+DiskModel::DiskModel(std::uint64_t sector_count, Tag base) : current_(static_cast<std::size_t>(sector_count), base), durable_(current_) {}
 
 void DiskModel::begin(std::uint64_t first, std::uint64_t count, Tag tag) {
-    in_flight_ = InFlight{first, count, tag};
-    for (std::uint64_t at = first; at < first + count; ++at) {
-        sectors_[static_cast<std::size_t>(at)].since_flush.push_back(tag);
-    }
+    in_flight_ = Change{first, count, tag};
+    journal_.push_back(*in_flight_);
 }
 
 Tag DiskModel::begin_write(std::uint64_t first, std::uint64_t count) {
@@ -45,81 +44,111 @@ Tag DiskModel::begin_write(std::uint64_t first, std::uint64_t count) {
 void DiskModel::begin_zero(std::uint64_t first, std::uint64_t count) { begin(first, count, zeros_tag); }
 
 void DiskModel::acknowledged() {
-    const InFlight done = *std::exchange(in_flight_, std::nullopt);
-    for (std::uint64_t at = done.first; at < done.first + done.count; ++at) {
-        Sector& sector = sectors_[static_cast<std::size_t>(at)];
-        sector.since_flush.push_back(std::exchange(sector.current, done.tag));
-    }
+    const Change done = *std::exchange(in_flight_, std::nullopt);
+    std::fill_n(current_.begin() + static_cast<std::ptrdiff_t>(done.first), done.count, done.tag);
 }
 
-void DiskModel::flushed() { flushed_range(0, sectors_.size()); }
+void DiskModel::flushed() {
+    durable_ = current_;
+    journal_.clear();
+}
 
 void DiskModel::flushed_range(std::uint64_t first, std::uint64_t count) {
-    for (std::uint64_t at = first; at < first + count; ++at) {
-        sectors_[static_cast<std::size_t>(at)].since_flush.clear();
-    }
+    std::copy_n(current_.begin() + static_cast<std::ptrdiff_t>(first), count, durable_.begin() + static_cast<std::ptrdiff_t>(first));
+    journal_.push_back({first, count, 0, true});
 }
 
 void DiskModel::become(const DiskModel& other) {
-    sectors_ = other.sectors_;
+    current_ = other.current_;
     next_tag_ = std::max(next_tag_, other.next_tag_);
     flushed();
 }
 
-bool DiskModel::in_flight(std::uint64_t sector) const {
-    return in_flight_ && sector >= in_flight_->first && sector < in_flight_->first + in_flight_->count;
+void DiskModel::grow(std::uint64_t sector_count) {
+    current_.resize(static_cast<std::size_t>(sector_count), zeros_tag);
+    durable_.resize(current_.size(), zeros_tag);
 }
+
+std::string DiskModel::wrong(std::uint64_t sector, Bytes bytes) const {
+    std::uint64_t word = 0;
+    std::memcpy(&word, bytes.data(), sizeof word);
+    return "sector " + std::to_string(sector) + " must be of write " + std::to_string(current_[static_cast<std::size_t>(sector)]) + ", is of write " +
+           (word == 0 ? "zeros" : std::to_string((word >> 32U) - 1)) + ", made for sector " + std::to_string((word & 0xffffffffU) / 64);
+}
+
+namespace {
+
+bool is_pattern(Tag tag, std::uint64_t sector, Bytes bytes) {
+    std::array<std::uint8_t, model_sector> expected;
+    fill_pattern(tag, sector, expected);
+    return std::memcmp(bytes.data(), expected.data(), model_sector) == 0;
+}
+
+} // namespace
 
 template <class Allowed> std::optional<std::string> DiskModel::check(block::BlockDevice& disk, Allowed&& allowed) const {
     constexpr std::uint64_t step = 4096;
-    ByteVector actual(step * model_sector);
-    ByteVector expected(model_sector);
-    for (std::uint64_t first = 0; first < sectors_.size(); first += step) {
-        const std::uint64_t count = std::min<std::uint64_t>(step, sectors_.size() - first);
+    ByteVector actual(static_cast<std::size_t>(std::min(step, sector_count()) * model_sector));
+    for (std::uint64_t first = 0; first < sector_count(); first += step) {
+        const std::uint64_t count = std::min(step, sector_count() - first);
         if (!disk.read(first * model_sector, MutableBytes(actual).first(count * model_sector))) {
             return "reading sector " + std::to_string(first) + " failed";
         }
         for (std::uint64_t at = 0; at < count; ++at) {
             const Bytes bytes = Bytes(actual).subspan(at * model_sector, model_sector);
-            const auto is = [&](Tag tag) {
-                fill_pattern(tag, first + at, expected);
-                return std::equal(bytes.begin(), bytes.end(), expected.begin());
-            };
-            if (!allowed(sectors_[first + at], first + at, is)) {
-                std::uint64_t word = 0;
-                std::memcpy(&word, bytes.data(), sizeof word);
-                return "sector " + std::to_string(first + at) + " must be of write " + std::to_string(sectors_[first + at].current) +
-                       ", is of write " + (word == 0 ? "zeros" : std::to_string((word >> 32U) - 1)) + ", made for sector " +
-                       std::to_string((word & 0xffffffffU) / 64);
+            if (!is_pattern(current_[static_cast<std::size_t>(first + at)], first + at, bytes) &&
+                !allowed(first + at, [&](Tag tag) { return is_pattern(tag, first + at, bytes); })) {
+                return wrong(first + at, bytes);
             }
         }
     }
     return std::nullopt;
 }
 
+template <class Is> std::optional<Tag> DiskModel::left_by_power_loss(std::uint64_t sector, Is&& is) const {
+    for (auto change = journal_.rbegin(); change != journal_.rend(); ++change) {
+        if (!change->covers(sector)) {
+            continue;
+        }
+        if (change->is_barrier) {
+            break;
+        }
+        if (is(change->tag)) {
+            return change->tag;
+        }
+    }
+    const Tag durable = durable_[static_cast<std::size_t>(sector)];
+    return is(durable) ? std::optional(durable) : std::nullopt;
+}
+
+std::optional<std::string> DiskModel::check_read(std::uint64_t first, Bytes bytes) const {
+    for (std::uint64_t at = 0; at < bytes.size() / model_sector; ++at) {
+        const Bytes sector = bytes.subspan(at * model_sector, model_sector);
+        if (!is_pattern(current_[static_cast<std::size_t>(first + at)], first + at, sector)) {
+            return wrong(first + at, sector);
+        }
+    }
+    return std::nullopt;
+}
+
 std::optional<std::string> DiskModel::check_after_process_death(block::BlockDevice& disk) const {
-    return check(disk, [&](const Sector& sector, std::uint64_t number, auto&& is) {
-        return is(sector.current) || (in_flight(number) && is(in_flight_->tag));
-    });
+    return check(disk, [&](std::uint64_t sector, auto&& is) { return in_flight(sector) && is(in_flight_->tag); });
 }
 
 std::optional<std::string> DiskModel::check_after_power_loss(block::BlockDevice& disk) const {
-    return check(disk, [&](const Sector& sector, std::uint64_t, auto&& is) {
-        return is(sector.current) || std::any_of(sector.since_flush.begin(), sector.since_flush.end(), is);
-    });
+    return check(disk, [&](std::uint64_t sector, auto&& is) { return left_by_power_loss(sector, is).has_value(); });
 }
 
 void DiskModel::settle(block::BlockDevice& disk) {
     in_flight_.reset();
-    const std::optional<std::string> wrong = check(disk, [&](const Sector& sector, std::uint64_t number, auto&& is) {
-        const auto found = std::find_if(sector.since_flush.begin(), sector.since_flush.end(), is);
-        if (!is(sector.current) && found != sector.since_flush.end()) {
-            sectors_[static_cast<std::size_t>(number)].current = *found;
+    const std::optional<std::string> failure = check(disk, [&](std::uint64_t sector, auto&& is) {
+        if (const std::optional<Tag> left = left_by_power_loss(sector, is)) {
+            current_[static_cast<std::size_t>(sector)] = *left;
         }
-        sectors_[static_cast<std::size_t>(number)].since_flush.clear();
         return true;
     });
-    RS_ASSERT(!wrong);
+    RS_ASSERT(!failure);
+    flushed();
 }
 
 } // namespace rootstock::test

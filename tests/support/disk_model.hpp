@@ -56,9 +56,11 @@ class DiskModel {
     /// `base`: parent_tag for an overlay, zeros_tag for a volume.
     DiskModel(std::uint64_t sector_count, Tag base);
 
-    [[nodiscard]] std::uint64_t sector_count() const { return sectors_.size(); }
+    [[nodiscard]] std::uint64_t sector_count() const { return current_.size(); }
     /// A new number for a write that is about to start; its sectors may be old or new until acknowledged().
     Tag begin_write(std::uint64_t first, std::uint64_t count);
+    /// The same with a number of the caller's, who has several disks and wants to tell their writes apart.
+    void begin_write(std::uint64_t first, std::uint64_t count, Tag tag) { begin(first, count, tag); }
     void begin_zero(std::uint64_t first, std::uint64_t count);
     void acknowledged();
     /// A write that failed: its sectors may be either.
@@ -70,30 +72,37 @@ class DiskModel {
 
     /// The disk holds what `other`'s does, durably. Numbers of writes go on behind those of both.
     void become(const DiskModel& other);
+    /// Grown: zeros follow.
+    void grow(std::uint64_t sector_count);
 
     /// The first sector that is not as it must be, in words; nothing when all are right.
     [[nodiscard]] std::optional<std::string> check_after_process_death(block::BlockDevice& disk) const;
     [[nodiscard]] std::optional<std::string> check_after_power_loss(block::BlockDevice& disk) const;
+    /// Only these sectors, of a disk that nothing has happened to: `bytes` were read from it.
+    [[nodiscard]] std::optional<std::string> check_read(std::uint64_t first, Bytes bytes) const;
     /// The disk's contents are the model's from now on (after a power loss, which settles what was open).
     void settle(block::BlockDevice& disk);
 
   private:
-    struct InFlight {
+    struct Change {
         std::uint64_t first = 0;
         std::uint64_t count = 0;
         Tag tag = 0;
-    };
-    struct Sector {
-        Tag current = 0;
-        std::vector<Tag> since_flush; // what it was at the last flush, and all since then but `current`
+        bool is_barrier = false; // durable_ holds what these sectors were at that moment; nothing before counts for them
+        [[nodiscard]] bool covers(std::uint64_t sector) const { return sector - first < count; }
     };
     void begin(std::uint64_t first, std::uint64_t count, Tag tag);
-    [[nodiscard]] bool in_flight(std::uint64_t sector) const;
+    [[nodiscard]] bool in_flight(std::uint64_t sector) const { return in_flight_ && in_flight_->covers(sector); }
+    /// The write whose contents `is` says it has, of those that a power loss may leave there.
+    template <class Is> [[nodiscard]] std::optional<Tag> left_by_power_loss(std::uint64_t sector, Is&& is) const;
+    [[nodiscard]] std::string wrong(std::uint64_t sector, Bytes bytes) const;
     template <class Allowed>
     [[nodiscard]] std::optional<std::string> check(block::BlockDevice& disk, Allowed&& allowed) const;
 
-    std::vector<Sector> sectors_;
-    std::optional<InFlight> in_flight_;
+    std::vector<Tag> current_;
+    std::vector<Tag> durable_;    // at the last flush, or barrier
+    std::vector<Change> journal_; // since the last flush
+    std::optional<Change> in_flight_;
     Tag next_tag_ = 2;
 };
 

@@ -12,6 +12,16 @@ namespace rootstock::test {
 
 class MemoryContents final : public images::ContentBook {
   public:
+    struct Known {
+        images::ContentState state;
+        images::ContentDigest digest;
+    };
+    using Rows = std::map<std::string, Known>; // by file
+
+    MemoryContents() = default;
+    explicit MemoryContents(Rows rows) : known_(std::move(rows)) {}
+    [[nodiscard]] const Rows& rows() const { return known_; }
+
     Result<std::vector<images::ContentState>> all() override {
         std::vector<images::ContentState> states;
         for (const auto& [file, known] : known_) {
@@ -44,11 +54,7 @@ class MemoryContents final : public images::ContentBook {
     }
 
   private:
-    struct Known {
-        images::ContentState state;
-        images::ContentDigest digest;
-    };
-    std::map<std::string, Known> known_;
+    Rows known_;
 };
 
 class MemoryTraces final : public images::TraceBook {
@@ -95,31 +101,34 @@ class MemoryCatalogue final : public images::Catalogue {
         std::vector<images::Maintenance> maintenance;
         std::vector<images::Release> releases;
         std::vector<images::SpaceSample> samples;
+        MemoryContents::Rows contents; // of rows() alone: contents() has them
     };
 
     MemoryCatalogue() = default;
-    explicit MemoryCatalogue(Rows rows) : rows_(std::move(rows)) {}
+    explicit MemoryCatalogue(Rows rows) : rows_(std::move(rows)), contents_(std::exchange(rows_.contents, {})) {}
 
     [[nodiscard]] Rows rows() const {
         std::lock_guard lock(mutex_);
-        return rows_;
+        Rows all = rows_;
+        all.contents = contents_.rows();
+        return all;
     }
     void before_change(std::function<void()> hook) { hook_ = std::move(hook); }
-
-    Result<std::vector<images::LayerRow>> layers() override { return rows().layers; }
+    Result<std::vector<images::LayerRow>> layers() override { return copy_of(&Rows::layers); }
     Result<std::vector<images::ImageVersion>> versions() override {
-        Rows now = rows();
-        for (images::ImageVersion& version : now.versions) {
-            version.identity = std::ranges::find(now.layers, version.file, &images::LayerRow::file)->identity;
+        std::lock_guard lock(mutex_);
+        std::vector<images::ImageVersion> versions = rows_.versions;
+        for (images::ImageVersion& version : versions) {
+            version.identity = std::ranges::find(rows_.layers, version.file, &images::LayerRow::file)->identity;
         }
-        return now.versions;
+        return versions;
     }
-    Result<std::vector<images::OverlayRow>> overlays() override { return rows().overlays; }
-    Result<std::vector<images::VolumeRow>> volumes() override { return rows().volumes; }
-    Result<std::vector<images::SnapshotRow>> snapshots() override { return rows().snapshots; }
-    Result<std::vector<images::Maintenance>> maintenance() override { return rows().maintenance; }
+    Result<std::vector<images::OverlayRow>> overlays() override { return copy_of(&Rows::overlays); }
+    Result<std::vector<images::VolumeRow>> volumes() override { return copy_of(&Rows::volumes); }
+    Result<std::vector<images::SnapshotRow>> snapshots() override { return copy_of(&Rows::snapshots); }
+    Result<std::vector<images::Maintenance>> maintenance() override { return copy_of(&Rows::maintenance); }
 
-    Result<std::vector<images::SpaceSample>> space_samples() override { return rows().samples; }
+    Result<std::vector<images::SpaceSample>> space_samples() override { return copy_of(&Rows::samples); }
     Result<void> put_space_samples(const std::vector<images::SpaceSample>& samples) override {
         std::lock_guard lock(mutex_);
         for (const images::SpaceSample& sample : samples) {
@@ -184,6 +193,10 @@ class MemoryCatalogue final : public images::Catalogue {
     }
 
   private:
+    template <class Rowset> Result<Rowset> copy_of(Rowset Rows::*which) const {
+        std::lock_guard lock(mutex_);
+        return rows_.*which;
+    }
     template <class Row, class Key> static void put(std::vector<Row>& rows, const std::vector<Row>& changed, Key key) {
         for (const Row& row : changed) {
             std::erase_if(rows, [&](const Row& other) { return other.*key == row.*key; });

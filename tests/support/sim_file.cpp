@@ -25,12 +25,15 @@ struct Change {
     }
 };
 
+constexpr std::ptrdiff_t most_unsynced = 4096; // changes of a file
+
 struct Inode {
     std::uint64_t number = 0;
     SimContent current;
     SimContent durable;
     std::vector<Change> unsynced;
     std::shared_ptr<ByteVector> mapping; // once mapped shared, the contents are here
+    std::shared_ptr<SimCopy> copy;       // of `current`, for who only reads
     bool read_only = false;
     bool locked = false;
 
@@ -44,10 +47,21 @@ struct Inode {
     }
     void change(Change what) {
         what.apply(current);
+        copy.reset();
         if (mapping && what.action == SimAction::write) {
             std::memcpy(mapping->data() + what.offset, what.data->data(), what.data->size());
         }
         unsynced.push_back(std::move(what));
+        if (unsynced.size() == 2 * most_unsynced) {
+            write_back();
+        }
+    }
+    /// A kernel does not wait for a sync for ever: the older half reaches the disk.
+    void write_back() {
+        for (std::size_t at = 0; at < most_unsynced; ++at) {
+            unsynced[at].apply(durable);
+        }
+        unsynced.erase(unsynced.begin(), unsynced.begin() + most_unsynced);
     }
     void sync() {
         if (mapping) {
@@ -106,6 +120,16 @@ struct SimState {
 };
 
 namespace {
+
+/// Shared by all who map a file that has not changed since the first of them did.
+class SimCopyMapping final : public images::Mapping {
+  public:
+    explicit SimCopyMapping(std::shared_ptr<SimCopy> copy) : copy_(std::move(copy)) {}
+    MutableBytes bytes() override { return copy_->bytes(); }
+
+  private:
+    std::shared_ptr<SimCopy> copy_;
+};
 
 class SimMapping final : public images::Mapping {
   public:
@@ -185,9 +209,14 @@ class SimFile final : public images::File {
     }
     Result<std::unique_ptr<images::Mapping>> map_read_only() override {
         std::lock_guard lock(state_.mutex);
-        auto copy = std::make_shared<ByteVector>(static_cast<std::size_t>(inode_->size()));
-        inode_->read(0, *copy);
-        return std::make_unique<SimMapping>(std::move(copy));
+        if (inode_->mapping) {
+            inode_->current.write(0, *inode_->mapping);
+            inode_->copy.reset();
+        }
+        if (!inode_->copy) {
+            inode_->copy = std::make_shared<SimCopy>(inode_->current);
+        }
+        return std::make_unique<SimCopyMapping>(inode_->copy);
     }
     Result<std::unique_ptr<images::Mapping>> map_shared(std::uint64_t size) override {
         std::lock_guard lock(state_.mutex);

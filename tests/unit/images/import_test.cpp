@@ -5,7 +5,7 @@
 #include "images/vhdx_layout.hpp"
 #include "chain_files.hpp"
 #include "images/overlay.hpp"
-#include "read_pieces.hpp"
+#include "support/read_pieces.hpp"
 #include "support/vhdx_validator.hpp"
 
 #include <fcntl.h>

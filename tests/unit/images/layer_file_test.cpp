@@ -3,7 +3,7 @@
 #include "images/master.hpp"
 #include "images/overlay.hpp"
 #include "images_test_files.hpp"
-#include "read_pieces.hpp"
+#include "support/read_pieces.hpp"
 
 #include "support/catch.hpp"
 

@@ -4,7 +4,7 @@
 #include "images/master.hpp"
 #include "images/overlay.hpp"
 #include "images_test_files.hpp"
-#include "read_pieces.hpp"
+#include "support/read_pieces.hpp"
 #include "support/sim_file.hpp"
 
 #include <algorithm>

@@ -4,7 +4,7 @@
 #include "images/import.hpp"
 #include "images/vhdx_layout.hpp"
 #include "images_test_files.hpp"
-#include "read_pieces.hpp"
+#include "support/read_pieces.hpp"
 
 #include <sys/mman.h>
 #include <sys/stat.h>
