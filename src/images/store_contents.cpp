@@ -227,6 +227,9 @@ Result<void> DirectoryStore::take_digest(const LayerRow& layer, File& file, cons
         return make_error(std::errc::illegal_byte_sequence,
                           file.path() + " was written to, and no digest tells what it was: import the image again under another name");
     }
+    if (const auto synced = file.sync_data(); !synced) { // a hole that is not durable yet would be data again after a power loss
+        return synced;
+    }
     const auto digest = digest_file(file, progress);
     if (!digest) {
         return digest.error();

@@ -287,3 +287,22 @@ TEST_CASE("a removal that fails leaves all of its files", "[images][store][snaps
     REQUIRE_FALSE(host.store->remove_volume(volume.name));  // its file, and that layer
     REQUIRE(host.read(volume, 100, 8) == pattern(10, 100, 8));
 }
+
+TEST_CASE("A digest that is taken of a snapshot's file holds behind a power loss", "[images][snapshot][guard]") {
+    Host host;
+    auto store = host.open();
+    REQUIRE(store->create_volume("data", image_bytes, {"*"}));
+    write_sectors(**store->open_volume_disk("data"), 3, 5, 40);
+    REQUIRE(store->create_snapshot({DiskKind::volume, "data"}, "first"));
+    REQUIRE(store->verify_due(std::chrono::hours(1), {}));
+    store.reset();
+    Host later(host.files->after_power_loss({1, 0, 512}), host.catalogue.rows());
+    REQUIRE_FALSE(later.catalogue.rows().contents.empty());
+    const auto again = later.open();
+    REQUIRE(again->verify_due(std::chrono::seconds(0), {}));
+    for (const auto& [file, known] : later.catalogue.rows().contents) {
+        INFO(file);
+        CHECK(known.state.verified);
+        CHECK(known.state.damage.empty());
+    }
+}
