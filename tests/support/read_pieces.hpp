@@ -36,9 +36,10 @@ class GatheringSink final : public block::ReadSink {
     std::deque<ByteVector> pieces_;
 };
 
-/// try_read as the edge does it: loads what is missing until it is done. At most one load a chunk, or the test fails.
-[[nodiscard]] inline ByteVector read_with_loads(block::BlockDevice& device, std::uint64_t offset, std::size_t length, bool mapping_allowed) {
-    for (std::size_t turn = 0; turn < length / (1U << 20U) + 4; ++turn) {
+/// try_read as the edge does it: loads what is missing until it is done. At most one load a chunk of each of `files`, or the test fails.
+[[nodiscard]] inline ByteVector read_with_loads(block::BlockDevice& device, std::uint64_t offset, std::size_t length, bool mapping_allowed,
+                                                std::size_t files = 1) {
+    for (std::size_t turn = 0; turn < (length / (1U << 20U) + 4) * files; ++turn) {
         GatheringSink sink;
         const block::TryRead read = device.try_read(offset, length, mapping_allowed, sink);
         if (read.status == block::TryStatus::done) {

@@ -186,7 +186,7 @@ void StoreHistory::look(const Disk& disk, images::Overlay& overlay, std::uint64_
     const std::uint64_t end = std::min(disk.model.sector_count(), first + count + random_.below(3) * 8);
     ByteVector bytes;
     if (const std::uint64_t way = random_.below(4); way < 2) {
-        bytes = read_with_loads(overlay, begin * model_sector, (end - begin) * model_sector, way == 0);
+        bytes = read_with_loads(overlay, begin * model_sector, (end - begin) * model_sector, way == 0, images::limits::chain_depth);
         REQUIRE(bytes.size() == (end - begin) * model_sector);
     } else {
         bytes.resize((end - begin) * model_sector);
