@@ -14,7 +14,7 @@ packages_pc=(python3 iproute2 qemu-system-x86 ipxe-qemu busybox-static cpio zstd
     gdisk dosfstools e2fsprogs)
 # Independent programs that the tests compare with.
 packages_test=(ovmf qemu-utils qemu-block-extra libiscsi-bin 7zip tftp-hpa atftp tgt isc-dhcp-client udhcpc curl jq sqlite3 chromium
-    chromium-driver multipath-tools sg3-utils open-isns-server open-isns-utils xz-utils bzip2)
+    chromium-driver multipath-tools sg3-utils open-isns-server open-isns-utils xz-utils bzip2 python3-libvhdi)
 
 # install_missing PACKAGE...: apt-get, only for what is not there.
 install_missing() {
