@@ -48,6 +48,9 @@ export const importImage = (name, source, progress, signal) => job('images', { n
 /** What the machine in maintenance wrote becomes the next version; `preview`: only shows it. */
 export const publish = (name, preview) => job(`images/${name}/publish`, { dry_run: preview }, 'publication', () => {});
 
+/** A version's boot blocks are loaded into memory and stay there. */
+export const warm = (name, version) => job(`images/${name}/warm`, { version }, 'warm', () => {});
+
 /** A request that is answered with lines of progress; the last one has the result as its member `key`. */
 async function job(path, body, key, progress, signal) {
   const response = await send('POST', path, body, signal);

@@ -270,7 +270,10 @@ json::object Model::image_json(const images::ImageInfo& image) const {
 }
 
 json::object Model::content_json(const images::LayerContent& content) {
-    json::object all{{"file", content.file}, {"digest", nullptr}, {"verified", nullptr}, {"damage", json::array()}};
+    json::object all{{"file", content.file}, {"digest", nullptr}, {"verified", nullptr}, {"damage", json::array()}, {"problem", nullptr}};
+    if (!content.problem.empty()) {
+        all["problem"] = content.problem;
+    }
     if (content.state) {
         all["digest"] = content.state->root;
         all["verified"] = content.state->verified ? json::value(time_json(*content.state->verified))

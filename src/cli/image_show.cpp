@@ -50,9 +50,24 @@ void show_traces(const json::value& image) {
     print(lines.empty() ? "" : "\n" + lines);
 }
 
+/// What keeps the current version from being opened; who has it open already goes on, as long as its bytes are right.
+void show_problem(const json::value& image) {
+    const json::value* content = image.as_object().if_contains("content");
+    const bool is_damaged = content != nullptr && !list_of(*content, "damage").empty();
+    const json::value* problem = content != nullptr ? content->as_object().if_contains("problem") : nullptr;
+    if (problem == nullptr || (problem->is_null() && !is_damaged)) {
+        return;
+    }
+    const std::string what = problem->is_null() ? text_of(*content, "file") + " is damaged" : text_of(*content, "problem");
+    const bool is_needed = !list_of(image, "machines").empty();
+    print("PROBLEM: " + what + ". No disk is opened on it." + (is_needed ? " These machines depend on it: " + words_of(image, "machines") + "." : "") +
+          "\nPut a sound copy in its place, then: rootstock image verify " + text_of(image, "name") + "\n\n");
+}
+
 void show_image(const json::value& image) {
     const std::string name = text_of(image, "name");
     print("image " + name + ", version " + text_of(image, "version") + " is current\n\n");
+    show_problem(image);
     Table table({"VERSION", "CREATED", "SIZE", "STORED", "FILES", "MACHINES", ""});
     for (const json::value& version : list_of(image, "versions")) {
         table.add({text_of(version, "number"), time_of(version, "created"), size_of(version, "size_bytes"), size_of(version, "stored_bytes"),

@@ -142,7 +142,8 @@ class DirectoryStore final : public Store {
     Result<void> verify_known(const std::vector<LayerRow>& layers, const PieceProgress& progress);
     Result<void> take_digest(const LayerRow& layer, File& file, const PieceProgress& progress);
     Result<void> compare(const LayerRow& layer, File& file, const ContentDigest& digest, const PieceProgress& progress);
-    Result<LayerContent> content_of(const std::string& layer, const Guid& data_write_guid);
+    Result<LayerContent> content_of(const LayerTree& tree, const LayerRow& layer);
+    [[nodiscard]] std::string problem_of(const LayerRow& layer);
     void tell_change();
 
     // store_warm.cpp

@@ -21,6 +21,7 @@ struct LayerContent {
     std::optional<ContentState> state; // nothing: no digest was taken yet; the first verification does
     bool verifying = false;
     std::uint64_t verified_bytes = 0;  // so far, while verifying
+    std::string problem = {};          // that a file which it is read from has now, in words; empty: none that can be seen without reading it
 };
 
 struct ImageInfo {

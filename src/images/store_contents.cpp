@@ -94,14 +94,37 @@ Result<void> DirectoryStore::check_sound(const std::vector<LayerRow>& chain) {
     return {};
 }
 
-Result<LayerContent> DirectoryStore::content_of(const std::string& layer, const Guid& data_write_guid) {
-    const auto state = state_of(layer, data_write_guid);
+/// As who has it open found it within the last second; else what its name leads to is looked at, but not read.
+std::string DirectoryStore::problem_of(const LayerRow& layer) {
+    const std::string path = layout_.path(layer.file);
+    const auto all = open_files_.all();
+    const auto open = std::ranges::find_if(all, [&](const auto& file) { return file->path() == path && file->identity() == layer.identity; });
+    if (open != all.end()) {
+        const LayerHealth health = (*open)->health();
+        return health == LayerHealth::intact ? std::string() : layer.file + " " + std::string(health_text(health));
+    }
+    const auto file = files_.open(path, OpenMode::read_only);
+    const auto size = file ? (*file)->size() : Result<std::uint64_t>(file.error());
+    if (!size) {
+        return layer.file + " cannot be opened";
+    }
+    return *size == layer.identity.file_size ? std::string() : layer.file + " " + std::string(health_text(LayerHealth::changed));
+}
+
+Result<LayerContent> DirectoryStore::content_of(const LayerTree& tree, const LayerRow& layer) {
+    const auto state = state_of(layer.file, layer.identity.data_write_guid);
     if (!state) {
         return state.error();
     }
+    LayerContent content{layer.file, *state};
+    const auto chain = tree.chain(layer.file);
+    for (const LayerRow& row : chain ? *chain : std::vector<LayerRow>{layer}) {
+        content.problem = content.problem.empty() && row.origin.empty() ? problem_of(row) : content.problem;
+    }
     std::lock_guard lock(progress_mutex_);
-    const bool verifying = verifying_ == layer;
-    return LayerContent{layer, *state, verifying, verifying ? verified_bytes_ : 0};
+    content.verifying = verifying_ == layer.file;
+    content.verified_bytes = content.verifying ? verified_bytes_ : 0;
+    return content;
 }
 
 void DirectoryStore::on_change(std::function<void()> listener) {
@@ -308,6 +331,7 @@ void DirectoryStore::tell_health(const LayerRow& layer, LayerHealth health) {
     if (health == (before == told_.end() ? LayerHealth::intact : before->second)) {
         return;
     }
+    tell_change();
     log_.write(health == LayerHealth::intact ? Level::info : Level::error,
                health == LayerHealth::intact ? "images.master.back" : "images.master.touched",
                {{"file", layer.file}, {"what", health_text(health)}, {"machines", users_of(layer.file)}});

@@ -35,28 +35,25 @@ Result<ImageVersion> DirectoryStore::import(const ImportSource& source, const st
 }
 
 Result<std::vector<ImageInfo>> DirectoryStore::images() {
-    const Result<std::vector<ImageVersion>> versions = catalogue_.versions();
-    if (!versions) {
-        return versions.error();
-    }
-    const Result<std::vector<OverlayRow>> overlays = catalogue_.overlays();
-    if (!overlays) {
-        return overlays.error();
+    const Result<LayerTree> tree = LayerTree::read(catalogue_);
+    if (!tree) {
+        return tree.error();
     }
     std::vector<ImageInfo> infos;
-    for (const ImageVersion& version : *versions) {
-        if (!version.current) {
+    for (const ImageVersion& version : tree->versions) {
+        const LayerRow* layer = version.current ? tree->find(version.file) : nullptr;
+        if (layer == nullptr) {
             continue;
         }
         ImageInfo info;
         info.version = version;
-        for (const OverlayRow& row : *overlays) {
+        for (const OverlayRow& row : tree->overlays) {
             if (row.image == version.image) {
                 add_once(info.machines, machine_of(row));
             }
         }
         info.stored_bytes = stored_bytes(version.file);
-        Result<LayerContent> content = content_of(version.file, version.identity.data_write_guid);
+        Result<LayerContent> content = content_of(*tree, *layer);
         if (!content) {
             return content.error();
         }

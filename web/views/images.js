@@ -25,7 +25,7 @@ export function render(root) {
           h('p', {}, 'Put the file on the server and press ', h('strong', {}, 'Import'), ', or use the command line:'), h('code', { class: 'block' }, 'rootstock image import DISK.img --name win11')));
 }
 
-const hasHistory = (image) => image.versions.length > 1 || image.maintenance;
+const hasHistory = (image) => image.versions.length > 1 || image.maintenance || image.versions.some((version) => version.trace);
 
 /** The versions of an image: who stands on them, who writes the next one, and what became of the last release. */
 function versions(image) {
@@ -41,9 +41,42 @@ function versions(image) {
       ['Version', (version) => [h('strong', {}, `${version.number} `), version.current ? h('span', { class: 'badge running' }, 'current') : null]],
       ['Made', (version) => when(version.created)],
       ['Stored', (version) => bytes(version.stored_bytes), 'number'],
+      ['Boots with', (version) => boots(image, version)],
       ['Disks on it', (version) => version.machines.join(', ') || h('span', { class: 'hint' }, 'none')],
       ['', (version) => (version.current ? null : button('Roll back…', () => rollBack(image, version), { 'data-key': `rollback-${image.name}-${version.number}`, 'aria-label': `Roll ${image.name} back to version ${version.number}` })), 'end'],
     ], image.versions, (version) => version.number));
+}
+
+/** What a boot of the version reads, and whether that is kept in memory. */
+function boots(image, version) {
+  const { trace, warm } = version;
+  if (!trace) return h('span', { class: 'hint' }, 'not seen yet');
+  const label = `version ${version.number} of ${image.name}`;
+  const key = `${image.name}-${version.number}`;
+  return [`${bytes(trace.bytes)} in ${trace.reads.toLocaleString('en')} ${trace.reads === 1 ? 'read' : 'reads'} `,
+    warm ? [h('span', { class: 'badge running', title: `${bytes(warm.pinned_bytes)} of it pinned` }, `warm: ${bytes(warm.resident_bytes)} of ${bytes(warm.bytes)}`),
+      button('Let go…', () => cool(image, version), { 'data-key': `cool-${key}`, 'aria-label': `Keep ${label} in memory no longer` })]
+      : button('Keep warm…', () => keepWarm(image, version), { 'data-key': `warm-${key}`, 'aria-label': `Keep ${label} in memory` })];
+}
+
+function keepWarm(image, version) {
+  ask.ask({
+    title: `Keep version ${version.number} of ${image.name} warm?`,
+    body: h('p', {}, `The ${bytes(version.trace.block_bytes)} in which everything lies that it boots with are loaded into the server's memory and stay there, until they are let go or the server ends.`),
+    confirm: 'Keep it warm',
+    action: () => api.warm(image.name, version.number),
+    done: `Version ${version.number} of ${image.name} is warm.`,
+  });
+}
+
+function cool(image, version) {
+  ask.ask({
+    title: `Keep version ${version.number} of ${image.name} in memory no longer?`,
+    body: h('p', {}, 'Its next boots read from the disk what is not in memory by then.'),
+    confirm: 'Let it go',
+    action: () => api.remove(`images/${image.name}/warm?version=${version.number}`),
+    done: `Version ${version.number} of ${image.name} is let go.`,
+  });
 }
 
 function rollBack(image, version) {
@@ -77,6 +110,7 @@ function publish(image) {
 }
 
 function contents(content) {
+  if (content.problem) return h('strong', { class: 'danger-text', title: 'No disk is opened on it. Put a sound copy in its place, then verify the image.' }, content.problem);
   if (content.damage.length) return h('strong', { class: 'danger-text', title: content.damage.map((range) => `${bytes(range.length)} at byte ${range.offset}`).join(', ') }, 'damaged');
   if (content.verifying_bytes !== null) return h('span', { class: 'hint' }, `${bytes(content.verifying_bytes)} verified`);
   return content.verified ? `verified ${when(content.verified)}` : h('span', { class: 'hint' }, content.digest ? 'as imported' : 'to be verified');

@@ -83,17 +83,17 @@ class Pc:
             self.script = script
 
     def attach(self):
-        """An initiator that writes once and stays."""
+        """An initiator that reads once (it looks for a format), writes once, and stays."""
         self.thread.join(30)
         words = {line.split()[1]: line.split()[2] for line in self.script.splitlines() if line.startswith("set ")}
         target = next(line for line in self.script.splitlines() if line.startswith("sanboot")).split()[1].split(":", 5)[5]
-        image = {"driver": "raw", "file.driver": "iscsi", "file.transport": "tcp", "file.portal": f"127.0.0.1:{self.server.iscsi}",
+        image = {"file.driver": "iscsi", "file.transport": "tcp", "file.portal": f"127.0.0.1:{self.server.iscsi}",
                  "file.target": target, "file.lun": 0, "file.initiator-name": words["initiator-iqn"], "file.user": words["username"],
                  "file.password-secret": "chap"}
         self.disk = subprocess.Popen(["qemu-io", "--object", f"secret,id=chap,data={words['password']}", "--image-opts",
                                       ",".join(f"{key}={value}" for key, value in image.items())],
                                      stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-        self.disk.stdin.write("write -P 7 0 4k\n")  # one line: it would not look at a second one before the pipe says more
+        self.disk.stdin.write("write -P 7 8k 4k\n")  # one line: it would not look at a second one before the pipe says more
         self.disk.stdin.flush()
 
     def switch_off(self):
@@ -114,7 +114,7 @@ def main(binary, shots):
                 time.sleep(0.4)  # what was changed last is drawn
                 browser.screenshot(pathlib.Path(shots) / f"{name}.png")
 
-        steps = [empty_page, import_an_image, assign_a_waiting_pc, see_it_run, replace_it, nothing_becomes_markup, volumes, other_views, narrow_and_dark,
+        steps = [empty_page, import_an_image, assign_a_waiting_pc, see_it_run, keep_its_version_warm, miss_its_master, replace_it, nothing_becomes_markup, volumes, other_views, narrow_and_dark,
                  keyboard_alone, server_goes_and_comes]
         world = {"server": server, "browser": browser, "shot": shot, "folder": folder, "binary": binary, "stack": stack}
         for step in steps:
@@ -199,6 +199,30 @@ def see_it_run(world, server, browser, shot, **_):
     secret = next(line for line in first.script.splitlines() if line.startswith("set password")).split()[2]
     for path in ("machines", "boots", "sessions", "log", "status", "unknown"):
         assert secret not in server.get(f"/api/v1/{path}"), f"{path} shows a CHAP secret"
+
+
+def keep_its_version_warm(browser, shot, **_):
+    """What its boot has read is known soon."""
+    browser.click('a[href="#images"]')
+    version = '[data-versions="debian12"]'
+    browser.wait_text(version, "4.0 KiB in 1 read")
+    for key, after in (("warm", "of 2.0 MiB"), ("cool", "Keep warm")):
+        browser.click(f'button[data-key="{key}-debian12-1"]')
+        browser.click('dialog button[type="submit"]')
+        browser.wait_gone("dialog[open]")
+        browser.wait_text(version, after)
+        shot(f"06-{key}")
+
+
+def miss_its_master(browser, shot, folder, **_):
+    """Under the machine that runs: seen without asking, and so is its return."""
+    master = pathlib.Path(folder) / "data/images/debian12/v0001.vhdx"
+    master.rename(master.with_suffix(".away"))
+    browser.wait_text('tr[data-row="debian12"]', "was removed or replaced by another file")
+    shot("06-missing")
+    master.with_suffix(".away").rename(master)
+    browser.wait_text('tr[data-row="debian12"]', "as imported")
+    browser.click('a[href="#machines"]')
 
 
 def replace_it(server, browser, shot, stack, **_):

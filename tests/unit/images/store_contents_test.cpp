@@ -199,6 +199,34 @@ TEST_CASE("A master that was moved away and comes back is told, and serves again
     CHECK(guarded.open_disk("lab1-08"));
 }
 
+TEST_CASE("What is wrong with a master is told to who asks, whether it is open or not", "[images][guard]") {
+    Guarded guarded;
+    const bool open = GENERATE(true, false);
+    auto disk = guarded.open_disk();
+    if (!open) {
+        disk = make_error(std::errc::no_such_file_or_directory, "");
+        guarded.store = nullptr;
+        guarded.store = value_of(open_store(*guarded.files, guarded.directory.file("data"), guarded.catalogue, guarded.log, guarded.clock));
+    }
+    unsigned told = 0;
+    guarded.store->on_change([&] { ++told; });
+    const auto problem = [&] {
+        guarded.store->refresh_masters();
+        return guarded.content().problem;
+    };
+    CHECK(problem().empty());
+    REQUIRE(guarded.files->rename(guarded.master(), guarded.master() + ".away"));
+    CHECK_THAT(problem(), Catch::StartsWith("images/win11/v0001.vhdx ") && Catch::EndsWith(open ? "was removed or replaced by another file" : "cannot be opened"));
+    CHECK(told == (open ? 1U : 0U));
+    guarded.directory.write("other", "no disk");
+    REQUIRE(guarded.files->rename(guarded.directory.file("other"), guarded.master()));
+    CHECK_THAT(problem(), Catch::EndsWith(open ? "was removed or replaced by another file" : "was written to or truncated"));
+    REQUIRE(guarded.files->rename(guarded.master() + ".away", guarded.master()));
+    CHECK(problem().empty());
+    CHECK(told == (open ? 2U : 0U));
+    guarded.store->on_change(nullptr);
+}
+
 TEST_CASE("No moment has a layer without the digest of its file, or a digest without its layer", "[images][guard]") {
     Guarded guarded;
     std::size_t changes = 0;
