@@ -89,13 +89,13 @@ class Lab:
         begun = time.monotonic()
         command = subprocess.Popen([PROGRAM, *words, "--config", str(self.served.config)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if kind not in self.duration:  # the first of its kind tells how long it takes
-            said = command.communicate(timeout=60)[0]
+            said = command.communicate(timeout=300)[0]
             assert command.returncode == 0, (words, said)
             self.duration[kind] = time.monotonic() - begun
             return True
         time.sleep(chance.uniform(0, self.duration[kind]))
         self.served.kill()
-        said = command.communicate(timeout=60)[0]
+        said = command.communicate(timeout=300)[0]
         self.killed += 1
         self.cut_off += command.returncode != 0
         self.served.start()
