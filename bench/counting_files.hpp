@@ -28,6 +28,7 @@ class CountingFile final : public images::File {
     CountingFile(std::unique_ptr<images::File> file, std::shared_ptr<FileCounters> counters) : file_(std::move(file)), counters_(std::move(counters)) {}
 
     [[nodiscard]] const std::string& path() const override { return file_->path(); }
+    void note_path(const std::string& path) override { file_->note_path(path); }
     Result<void> read_at(std::uint64_t offset, MutableBytes out) override { return file_->read_at(offset, out); }
     Result<bool> try_read_at(std::uint64_t offset, MutableBytes out) override { return file_->try_read_at(offset, out); }
     Result<void> write_at(std::uint64_t offset, Bytes data) override {

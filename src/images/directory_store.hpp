@@ -179,9 +179,15 @@ class DirectoryStore final : public Store {
     Result<ContentDigest> digest_of(const std::string& path, const PieceProgress& progress);
 
     Result<std::string> free_file(const DiskName& disk);
-    Result<LayerRow> as_layer(const WritableFile& row);
+    struct NewLayer {
+        LayerRow row;
+        std::shared_ptr<Master> master; // over it
+    };
+    Result<NewLayer> as_layer(const WritableFile& row);
     Result<LayerRow> new_layer(const std::string& file, const std::string& parent);
     Result<void> make_child(const std::string& file, const LayerRow& parent);
+    Result<std::unique_ptr<NewOverlay>> make_open_child(const std::string& file, const ParentDisk& parent);
+    void discard_child(const std::string& file);
     struct CloneSource { // what a clone is made of, and what stays as it is while it is made
         std::shared_ptr<Slot> target;
         std::unique_lock<std::mutex> one_at_a_time;
@@ -197,8 +203,9 @@ class DirectoryStore final : public Store {
     Result<std::shared_ptr<Overlay>> open_as_catalogued(const DiskName& disk);
 
     [[nodiscard]] OverlayRow new_overlay(const std::string& machine, const SnapshotRow& snapshot, OverlayKind kind, const std::string& file) const;
-    Result<void> seal(const WritableFile& now, const WritableFile& next, const std::string& snapshot);
-    Result<void> seal_slot(Slot& slot, const WritableFile& now, const WritableFile& next, const std::string& snapshot);
+    Result<void> seal(const NewLayer& layer, const WritableFile& next, const std::string& snapshot);
+    Result<void> seal_closed(Slot& slot, const WritableFile& now, const WritableFile& next, const std::string& snapshot);
+    Result<void> seal_open(Slot& slot, const WritableFile& now, const WritableFile& next, const std::string& snapshot);
     Result<void> restore_now(Slot& slot, const LayerTree& tree, const DiskName& disk, const std::string& name);
     Result<void> restore_reset(const LayerTree& tree, const OverlayRow& row);
 

@@ -44,6 +44,8 @@ class File {
     virtual ~File() = default;
 
     [[nodiscard]] virtual const std::string& path() const = 0;
+    /// It was renamed while it is open, and nobody else uses it yet: path() is its new name.
+    virtual void note_path(const std::string& path) = 0;
     /// Reads exactly out.size() bytes; what lies beyond the end of the file is an error.
     virtual Result<void> read_at(std::uint64_t offset, MutableBytes out) = 0;
     /// Only what needs no wait (RWF_NOWAIT): false when it would block.
@@ -89,6 +91,9 @@ class File {
     };
     virtual Result<Stamp> stamp() = 0;
 };
+
+/// Who makes a change durable: whoever makes it, or the caller, later, together with others (a new file, which nobody knows yet, needs no order inside).
+enum class Syncs : std::uint8_t { here, by_caller };
 
 enum class OpenMode { read_only, read_write, create_new /* fails when it exists; read-write */ };
 

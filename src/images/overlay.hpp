@@ -17,13 +17,18 @@ namespace rootstock::images {
 class Overlay : public block::BlockDevice {
   public:
     virtual Result<void> close() = 0;
+    /// The same for a moment: what opening it again needs stays beside it, so that a disk that has become full cannot keep it closed.
+    virtual Result<void> suspend() { return close(); }
+    /// What a child made on it now names it by, once it is closed ([MS-VHDX] 2.6.2.6.3); nothing: it can have none.
+    [[nodiscard]] virtual std::optional<Guid> data_write_guid() { return std::nullopt; }
     /// Space that the disk takes in the store, metadata included.
     [[nodiscard]] virtual std::uint64_t allocated_bytes() = 0;
     /// From now on it counts what it takes there, and ends writes that would pass a limit with IoError::quota. Once, before anybody else has the disk.
     virtual void charge_to(std::shared_ptr<SpaceAccount> account) = 0;
     /// Puts the account right: what it takes is what it owns, less the holes in it. Quick, but asks the file.
     virtual void settle_account() = 0;
-    /// Told how closing went, with nothing of the disk open; opens what is to be the disk from now on. One that did not close is repaired by opening it.
+    /// Told how closing (suspend()) went, with nothing of the disk open; gives what is to be the disk from now on. One that did not close is repaired by
+    /// opening it.
     using Next = std::function<Result<std::shared_ptr<Overlay>>(Result<void> closed)>;
     /// Puts something else in the place of what is open, under its users. An error is that of `next`: all I/O ends with `gone` then. Only disks in files can.
     virtual Result<void> exchange(const Next& next) {
@@ -56,6 +61,18 @@ struct ParentDisk {
 }
 [[nodiscard]] Result<std::shared_ptr<Overlay>> open_persistent_overlay(FileSystem& files, const std::string& path,
                                                                        std::shared_ptr<Master> master);
+
+/// A new, empty persistent overlay that is open, and waits for its name and for the disk below it.
+class NewOverlay {
+  public:
+    virtual ~NewOverlay() = default;
+    /// The file has its name, and `master` is what it was made on. Once. Cannot fail.
+    [[nodiscard]] virtual std::shared_ptr<Overlay> over(std::shared_ptr<Master> master) = 0;
+};
+/// In `temporary`, which must not exist; with the live map that belongs to `path`, the name that it is to get. Durable when it returns, with one sync of the
+/// file and one of its directory, and with all the space that being open needs. A failure leaves nothing.
+[[nodiscard]] Result<std::unique_ptr<NewOverlay>> make_new_overlay(FileSystem& files, const std::string& temporary, const std::string& path,
+                                                                   const ParentDisk& parent);
 
 [[nodiscard]] Result<void> create_reset_overlay(FileSystem& files, const std::string& path, const Master& master);
 /// errc::state_not_recoverable when the host went down since it was made: its contents are gone, remove it and create it again.

@@ -83,6 +83,7 @@ class PosixFile final : public File {
     ~PosixFile() override { ::close(fd_); }
 
     const std::string& path() const override { return path_; }
+    void note_path(const std::string& path) override { path_ = path; }
 
     Result<void> read_at(std::uint64_t offset, MutableBytes out) override {
         while (!out.empty()) {

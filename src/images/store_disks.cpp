@@ -1,4 +1,5 @@
 #include "images/directory_store.hpp"
+#include "images/live_map.hpp"
 #include "images/swappable_disk.hpp"
 #include "images/vhdx_image.hpp"
 
@@ -60,6 +61,9 @@ Result<std::shared_ptr<Overlay>> DirectoryStore::open_existing(const OverlayRow&
     if (row.kind == OverlayKind::reset) {
         return open_reset(row, std::move(*master));
     }
+    if (const Result<void> in_place = layout_.finish_publishing(row.file); !in_place) {
+        return in_place.error();
+    }
     Result<std::shared_ptr<Overlay>> disk = open_persistent_overlay(files_, layout_.path(row.file), std::move(*master));
     return disk ? std::shared_ptr<Overlay>(std::make_shared<SwappableDisk>(std::move(*disk))) : disk;
 }
@@ -101,8 +105,32 @@ Result<std::shared_ptr<Overlay>> DirectoryStore::create_overlay(const std::strin
         return file.error();
     }
     row.file = *file;
-    const Result<void> done = add_child({version->file, {}, {}, version->identity, {}}, row.file, {.put_overlays = {row}});
-    return done ? open_existing(row) : Result<std::shared_ptr<Overlay>>(done.error());
+    Result<std::unique_ptr<NewOverlay>> child = make_open_child(row.file, parent_disk(**master));
+    Result<void> done = child ? catalogue_.put_overlay(row) : Result<void>(child.error());
+    done = done ? layout_.publish(row.file) : done;
+    if (!done) {
+        discard_child(row.file);
+        return done.error();
+    }
+    return std::shared_ptr<Overlay>(std::make_shared<SwappableDisk>((*child)->over(traces_.watch(row, std::move(*master)))));
+}
+
+/// `file`.new: a new, empty child that is open, with all that it needs to be written to.
+Result<std::unique_ptr<NewOverlay>> DirectoryStore::make_open_child(const std::string& file, const ParentDisk& parent) {
+    const Result<void> cleared = layout_.clear_new(file);
+    return cleared ? make_new_overlay(files_, layout_.path(file) + std::string(new_suffix), layout_.path(file), parent)
+                   : Result<std::unique_ptr<NewOverlay>>(cleared.error());
+}
+
+/// After a failure: what was made for `file` goes, unless the catalogue knows it now. If even that fails, the next start does it.
+void DirectoryStore::discard_child(const std::string& file) {
+    const Result<LayerTree> tree = LayerTree::read(catalogue_);
+    const std::vector<std::string> known = tree ? tree->files() : std::vector<std::string>();
+    if (!tree || std::ranges::find(known, file) != known.end()) {
+        return;
+    }
+    static_cast<void>(layout_.clear_new(file));
+    static_cast<void>(files_.remove(LiveMap::path_of(layout_.path(file))));
 }
 
 /// `file`.new: a new, empty child of `parent`, which may be on its way to its place.

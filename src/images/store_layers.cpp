@@ -2,6 +2,7 @@
 #include "images/directory_store.hpp"
 
 #include "core/text.hpp"
+#include "images/live_map.hpp"
 #include "images/vhdx_metadata_change.hpp"
 
 #include <algorithm>
@@ -147,10 +148,15 @@ Result<void> DirectoryStore::finish_rewriting(const LayerRow& layer) {
     return layout_.put_rewritten(layer.file);
 }
 
-/// A disk's file becomes a layer before it loses its permission to be written. The layers of versions come with it: theirs were lost to somebody.
+/// A disk's file becomes a layer before it loses its permission to be written, and its live map. The layers of versions come with it: theirs were lost to
+/// somebody.
 Result<void> DirectoryStore::finish_sealing(const LayerRow& layer) {
     const std::string path = layout_.path(layer.file);
-    return layer.file.starts_with(version_directory) || !files_.exists(path) ? Result<void>() : files_.make_read_only(path);
+    if (layer.file.starts_with(version_directory) || !files_.exists(path)) {
+        return {};
+    }
+    const Result<void> removed = files_.remove(LiveMap::path_of(path));
+    return removed ? files_.make_read_only(path) : removed;
 }
 
 Result<void> DirectoryStore::recover() {

@@ -10,6 +10,9 @@ namespace rootstock::images {
 
 namespace {
 
+/// Of the log, for whoever opens the file to write to it after all: a full disk may have nothing else for that.
+constexpr std::uint64_t kept_of_log = std::uint64_t{64} << 10U;
+
 /// The log of a file that is written to no more holds nothing: its reserved space goes back. A failure costs that space alone.
 void give_back_log(FileSystem& files, const std::string& path) {
     const auto file = files.open(path, OpenMode::read_write);
@@ -17,7 +20,7 @@ void give_back_log(FileSystem& files, const std::string& path) {
         return;
     }
     if (const auto image = open_vhdx_read_only(**file); image && !image->replay) {
-        static_cast<void>((*file)->punch_hole(image->current.header.log_offset, image->current.header.log_length));
+        static_cast<void>((*file)->punch_hole(image->current.header.log_offset + kept_of_log, image->current.header.log_length - kept_of_log));
     }
 }
 
@@ -71,7 +74,7 @@ Result<ImageVersion> DirectoryStore::new_version(const std::string& image) {
 }
 
 /// A file that was closed cleanly, as a layer at its present place: sound over what it stands on, and opened as a master already.
-Result<LayerRow> DirectoryStore::as_layer(const WritableFile& row) {
+Result<DirectoryStore::NewLayer> DirectoryStore::as_layer(const WritableFile& row) {
     const Result<LayerTree> tree = LayerTree::read(catalogue_);
     if (!tree) {
         return tree.error();
@@ -87,10 +90,7 @@ Result<LayerRow> DirectoryStore::as_layer(const WritableFile& row) {
     if (!master) {
         return master.error();
     }
-    LayerRow layer{row.file, row.layer, {}, (*master)->identity(), clock_.wall()};
-    const std::lock_guard lock(mutex_);
-    masters_[row.file] = std::move(*master); // whoever opens it next finds it flattened
-    return layer;
+    return NewLayer{{row.file, row.layer, {}, (*master)->identity(), clock_.wall()}, std::move(*master)};
 }
 
 /// FILE.new, which was closed cleanly and is written to no more, as a layer that has no row yet.
@@ -168,13 +168,14 @@ Result<ImageVersion> DirectoryStore::publish(const std::string& machine, const s
     if (const Result<void> closed = close_cleanly(disk, *of_machine); !closed) {
         return closed.error();
     }
-    Result<LayerRow> layer = as_layer(disk);
+    Result<NewLayer> closed = as_layer(disk);
     Result<ImageVersion> version = new_version(image);
-    if (!layer || !version) {
-        return layer ? version.error() : layer.error();
+    if (!closed || !version) {
+        return closed ? version.error() : closed.error();
     }
-    layer->origin = std::exchange(layer->file, version->file);
-    CatalogueChange change = put_version(*version, *layer, release);
+    LayerRow& layer = closed->row;
+    layer.origin = std::exchange(layer.file, version->file);
+    CatalogueChange change = put_version(*version, layer, release);
     Result<void> done;
     OverlayRow next = *row;
     if (after == AfterPublish::machine_goes_on) {
@@ -183,8 +184,8 @@ Result<ImageVersion> DirectoryStore::publish(const std::string& machine, const s
             return file.error();
         }
         const bool of_its_image = row->image == image; // else it goes on booting its own
-        next = {machine, row->image, of_its_image ? version->number : row->version, OverlayKind::persistent, *file, clock_.wall(), layer->file, {}};
-        done = make_child(next.file, *layer);
+        next = {machine, row->image, of_its_image ? version->number : row->version, OverlayKind::persistent, *file, clock_.wall(), layer.file, {}};
+        done = make_child(next.file, layer);
         change.put_overlays = {next};
     } else {
         change.remove_overlays = {machine};
@@ -194,7 +195,7 @@ Result<ImageVersion> DirectoryStore::publish(const std::string& machine, const s
         }
     }
     done = done ? catalogue_.apply(change) : done;
-    done = done ? settle(*layer) : done;
+    done = done ? settle(layer) : done;
     if (done && after == AfterPublish::machine_goes_on) {
         done = layout_.publish(next.file);
     }

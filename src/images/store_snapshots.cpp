@@ -15,23 +15,24 @@ Result<std::shared_ptr<Overlay>> DirectoryStore::open_writable(const WritableFil
     return master ? open_persistent_overlay(files_, layout_.path(file.file), std::move(*master)) : Result<std::shared_ptr<Overlay>>(master.error());
 }
 
-/// The file, closed and clean, becomes a layer under a new, empty file: `next`. The old file stays where it is: who reads it by its path goes on doing so.
-Result<void> DirectoryStore::seal(const WritableFile& now, const WritableFile& next, const std::string& snapshot) {
-    const Result<LayerRow> layer = as_layer(now);
-    if (!layer) {
-        return layer.error();
-    }
+/// The old file, closed and clean, is a layer from now on, and `next`, whose file waits under its new name, the disk. The old file stays where it is: who
+/// reads it by its path goes on doing so.
+Result<void> DirectoryStore::seal(const NewLayer& layer, const WritableFile& next, const std::string& snapshot) {
     const Result<LayerTree> tree = LayerTree::read(catalogue_);
     if (!tree) {
         return tree.error();
     }
     CatalogueChange change = put_writable(*tree, next);
-    change.put_layers = {*layer};
-    change.put_snapshots = {new_snapshot(*tree, now.disk, snapshot, *layer)};
-    Result<void> done = make_child(next.file, *layer);
-    done = done ? catalogue_.apply(change) : done;
-    done = done ? layout_.publish(next.file) : done;
-    return done ? files_.make_read_only(layout_.path(now.file)) : done;
+    change.put_layers = {layer.row};
+    change.put_snapshots = {new_snapshot(*tree, next.disk, snapshot, layer.row)};
+    if (const Result<void> done = catalogue_.apply(change); !done) {
+        return done;
+    }
+    {
+        const std::lock_guard lock(mutex_);
+        masters_[layer.row.file] = layer.master; // whoever opens it next finds it flattened
+    }
+    return layout_.publish(next.file);
 }
 
 /// A crash in between leaves the disk as it was, or the snapshot and an empty file over it.
@@ -74,7 +75,11 @@ Result<SnapshotRow> DirectoryStore::create_snapshot(const DiskName& disk, const 
     if (copied) {
         layers_stay.unlock(); // copying takes its time; what the disk stands on stays as long as the slot is locked
     }
-    if (const Result<void> taken = copied ? copy_slot(*mine, *now, *file, name) : seal_slot(*mine, *now, {disk, *file, now->file}, name); !taken) {
+    const WritableFile next{disk, *file, now->file};
+    const Result<void> taken = copied       ? copy_slot(*mine, *now, *file, name)
+                               : mine->disk ? seal_open(*mine, *now, next, name)
+                                            : seal_closed(*mine, *now, next, name);
+    if (!taken) {
         return taken.error();
     }
     space_.account(slot_key(disk))->add_kept(stored_bytes(copied ? *file : now->file)); // the quotas count it on; count_closed() knows better soon
@@ -90,26 +95,56 @@ Result<std::shared_ptr<Overlay>> DirectoryStore::open_as_catalogued(const DiskNa
     return file ? open_writable(*file) : Result<std::shared_ptr<Overlay>>(file.error());
 }
 
-/// seal() of a disk that may be open: then its users wait for as long as that takes, a few milliseconds, and go on with `next`, or with what there was.
-Result<void> DirectoryStore::seal_slot(Slot& slot, const WritableFile& now, const WritableFile& next, const std::string& snapshot) {
-    if (!slot.disk) {
-        const Result<void> closed = close_cleanly(now, slot);
-        return closed ? seal(now, next, snapshot) : closed;
+Result<void> DirectoryStore::seal_closed(Slot& slot, const WritableFile& now, const WritableFile& next, const std::string& snapshot) {
+    const Result<void> closed = close_cleanly(now, slot);
+    const Result<NewLayer> layer = closed ? as_layer(now) : Result<NewLayer>(closed.error());
+    Result<void> done = layer ? make_child(next.file, layer->row) : Result<void>(layer.error());
+    done = done ? seal(*layer, next, snapshot) : done;
+    if (!done) {
+        discard_child(next.file);
+        return done;
     }
+    return finish_sealing(layer->row);
+}
+
+/// Everything that takes its time, or space, is done before the disk's users have to wait: they wait for what is left to be flushed, the headers of the closed
+/// file, and the catalogue. Whatever fails, they go on with `next`, or with what there was.
+Result<void> DirectoryStore::seal_open(Slot& slot, const WritableFile& now, const WritableFile& next, const std::string& snapshot) {
     // What its users have been handed of the files below stays mapped until they have the new disk over the same files.
     const Result<std::shared_ptr<Master>> below = now.layer.empty() ? std::shared_ptr<Master>() : master_on(now.layer);
     if (!below) {
         return below.error();
     }
+    const std::optional<Guid> known_by = slot.disk->data_write_guid();
+    if (!known_by) {
+        return busy("The disk of " + in_words(now.disk) + " could not be opened when it was last exchanged; end its sessions first.");
+    }
+    Result<std::unique_ptr<NewOverlay>> child = make_open_child(next.file, {layout_.path(now.file), *known_by, slot.disk->geometry()});
+    if (!child) {
+        return child.error();
+    }
     if (!slot.disk->flush()) { // what it leaves to be done at the exchange is little
+        discard_child(next.file);
         return make_error(std::errc::io_error, "The disk of " + in_words(now.disk) + " could not be flushed; see the log.");
     }
     Result<void> sealed;
-    const Result<void> opened = slot.disk->exchange([&](Result<void> closed) {
-        sealed = closed ? seal(now, next, snapshot) : closed;
-        return sealed ? open_writable(next) : open_as_catalogued(now.disk);
+    std::optional<NewLayer> layer;
+    const Result<void> opened = slot.disk->exchange([&](Result<void> closed) -> Result<std::shared_ptr<Overlay>> {
+        Result<NewLayer> made = closed ? as_layer(now) : Result<NewLayer>(closed.error());
+        sealed = made ? seal(*made, next, snapshot) : Result<void>(made.error());
+        if (sealed) {
+            layer = std::move(*made);
+            return (*child)->over(layer->master);
+        }
+        child->reset(); // with the lock of its file
+        return open_as_catalogued(now.disk);
     });
-    return sealed ? opened : sealed;
+    if (!sealed) {
+        discard_child(next.file);
+        return sealed;
+    }
+    const Result<void> finished = finish_sealing(layer->row);
+    return opened ? finished : opened;
 }
 
 Result<std::vector<SnapshotInfo>> DirectoryStore::snapshots() {

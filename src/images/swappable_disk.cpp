@@ -58,6 +58,11 @@ Result<void> SwappableDisk::close() {
     return disk_ ? disk_->close() : Result<void>();
 }
 
+std::optional<Guid> SwappableDisk::data_write_guid() {
+    const IoGate::Pass held = gate_.pass();
+    return disk_ ? disk_->data_write_guid() : std::nullopt;
+}
+
 std::uint64_t SwappableDisk::allocated_bytes() {
     const IoGate::Pass held = gate_.pass();
     return disk_ ? disk_->allocated_bytes() : 0;
@@ -80,7 +85,7 @@ void SwappableDisk::settle_account() {
 
 Result<void> SwappableDisk::exchange(const Next& next) {
     const IoGate::Closed alone(gate_);
-    Result<void> closed = disk_ ? disk_->close() : Result<void>();
+    Result<void> closed = disk_ ? disk_->suspend() : Result<void>();
     disk_.reset();
     Result<std::shared_ptr<Overlay>> opened = next(std::move(closed));
     if (opened) {

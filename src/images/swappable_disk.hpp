@@ -23,6 +23,7 @@ class SwappableDisk final : public Overlay {
     [[nodiscard]] Extent extent(std::uint64_t offset, std::uint64_t length) override;
 
     Result<void> close() override;
+    [[nodiscard]] std::optional<Guid> data_write_guid() override;
     [[nodiscard]] std::uint64_t allocated_bytes() override;
     void charge_to(std::shared_ptr<SpaceAccount> account) override;
     void settle_account() override;

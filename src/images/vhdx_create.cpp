@@ -92,20 +92,24 @@ Result<void> write_vhdx_front(File& file, const VhdxPlan& plan, const VhdxMetada
     return write_pieces(file, pieces);
 }
 
-Result<void> create_vhdx(FileSystem& files, const std::string& path, VhdxMetadata metadata, Random& random, std::uint64_t growth_bytes) {
+Result<void> write_vhdx(File& file, VhdxMetadata metadata, Random& random, std::uint64_t growth_bytes) {
     if (metadata.parent) {
         if (auto sound = check_locator(*metadata.parent); !sound) {
             return sound;
         }
     }
+    metadata.virtual_disk_id = Guid::random(random);
+    const VhdxPlan plan = plan_vhdx(metadata, vhdx_log_length_writable, growth_bytes);
+    const auto sized = file.resize(plan.payload_offset);
+    return sized ? write_new_disk(file, plan, metadata, random) : sized;
+}
+
+Result<void> create_vhdx(FileSystem& files, const std::string& path, const VhdxMetadata& metadata, Random& random, std::uint64_t growth_bytes) {
     auto file = create_temporary(files, path);
     if (!file) {
         return file.error();
     }
-    metadata.virtual_disk_id = Guid::random(random);
-    const VhdxPlan plan = plan_vhdx(metadata, vhdx_log_length_writable, growth_bytes);
-    auto made = (*file)->resize(plan.payload_offset);
-    made = made ? write_new_disk(**file, plan, metadata, random) : made;
+    auto made = write_vhdx(**file, metadata, random, growth_bytes);
     made = made ? publish_file(files, **file, path) : made;
     if (!made) {
         discard_temporary(files, path);

@@ -28,9 +28,11 @@ inline constexpr std::uint32_t vhdx_log_length_writable = 8U << 20U; // 2000 pag
 /// Everything in front of the payload but the BAT, for a file whose log is empty: headers with `header`'s GUIDs, region tables, metadata.
 [[nodiscard]] Result<void> write_vhdx_front(File& file, const VhdxPlan& plan, const VhdxMetadata& metadata, const VhdxHeader& header);
 
-/// A new file at `path`, which must not exist: empty disk with `metadata` (a parent makes it differencing; its sector bitmap blocks are allocated).
-/// metadata.virtual_disk_id and the header's GUIDs are drawn from `random`. Durable when it returns; a crash leaves at most `path` + temporary_suffix.
-[[nodiscard]] Result<void> create_vhdx(FileSystem& files, const std::string& path, VhdxMetadata metadata, Random& random,
+/// Makes `file`, which is empty and writable, an empty disk with `metadata` (a parent makes it differencing; its sector bitmap blocks are allocated).
+/// metadata.virtual_disk_id and the header's GUIDs are drawn from `random`. Syncs nothing.
+[[nodiscard]] Result<void> write_vhdx(File& file, VhdxMetadata metadata, Random& random, std::uint64_t growth_bytes = 0);
+/// The same in a new file at `path`, which must not exist. Durable when it returns; a crash leaves at most `path` + temporary_suffix.
+[[nodiscard]] Result<void> create_vhdx(FileSystem& files, const std::string& path, const VhdxMetadata& metadata, Random& random,
                                        std::uint64_t growth_bytes = 0);
 
 // A new file takes its name only when it is whole:

@@ -54,6 +54,8 @@ class VhdxDisk final : public Overlay {
     [[nodiscard]] Extent extent(std::uint64_t offset, std::uint64_t length) override;
 
     Result<void> close() override;
+    Result<void> suspend() override;
+    [[nodiscard]] std::optional<Guid> data_write_guid() override { return parts_.headers->current().header.data_write_guid; }
     [[nodiscard]] std::uint64_t allocated_bytes() override;
     void charge_to(std::shared_ptr<SpaceAccount> account) override;
     void settle_account() override;

@@ -119,6 +119,11 @@ void VhdxDisk::wait_for_io() {
 }
 
 Result<void> VhdxDisk::close() {
+    const Result<void> closed = suspend();
+    return closed ? files_.remove(LiveMap::path_of(parts_.file->path())) : closed;
+}
+
+Result<void> VhdxDisk::suspend() {
     {
         std::lock_guard lock(mutex_);
         if (std::exchange(closed_, true)) {
@@ -126,24 +131,15 @@ Result<void> VhdxDisk::close() {
         }
     }
     wait_for_io();
-    const std::string& path = parts_.file->path();
     if (!combiner_.run()) {
-        return make_error(std::errc::io_error, path + " could not be flushed; it stays as after a crash, and is repaired when it is opened again.");
+        return make_error(std::errc::io_error, parts_.file->path() + " could not be flushed; it stays as after a crash, and is repaired when it is opened again.");
     }
     if (Result<void> synced = parts_.file->sync_data(); !synced) { // what the log's last entry put in place
         return synced;
     }
     parts_.log->synced();
-    if (Result<void> ended = parts_.headers->end_changes(); !ended) {
-        return ended;
-    }
-    if (Result<void> cut = parts_.file->resize(parts_.slots->used_end()); !cut) {
-        return cut;
-    }
-    if (Result<void> synced = parts_.file->sync_data(); !synced) { // a file that becomes a layer is known by its size
-        return synced;
-    }
-    return files_.remove(LiveMap::path_of(path));
+    // The old header's log speaks of the longer file; one that becomes a layer is known by the size that it has then.
+    return parts_.headers->end_changes([this] { return parts_.file->resize(parts_.slots->used_end()); });
 }
 
 } // namespace rootstock::images

@@ -261,6 +261,60 @@ Result<std::shared_ptr<Overlay>> open_disk(FileSystem& files, const std::string&
     return std::shared_ptr<Overlay>(std::make_shared<VhdxDisk>(files, std::move(*parts)));
 }
 
+VhdxMetadata overlay_metadata(const std::string& path, const ParentDisk& parent) {
+    VhdxMetadata metadata;
+    metadata.block_size = overlay_block_size;
+    metadata.virtual_disk_size = parent.geometry.size_bytes;
+    metadata.logical_sector_size = parent.geometry.logical_block_size;
+    metadata.physical_sector_size = parent.geometry.physical_block_size;
+    metadata.parent = make_parent_locator(absolute_path(path), absolute_path(parent.path), parent.data_write_guid);
+    return metadata;
+}
+
+class NewVhdxOverlay final : public NewOverlay {
+  public:
+    NewVhdxOverlay(FileSystem& files, std::string path, VhdxDiskParts parts) : files_(files), path_(std::move(path)), parts_(std::move(parts)) {}
+
+    std::shared_ptr<Overlay> over(std::shared_ptr<Master> master) override {
+        parts_.file->note_path(path_);
+        parts_.parent = std::move(master);
+        return std::make_shared<VhdxDisk>(files_, std::move(parts_));
+    }
+
+  private:
+    FileSystem& files_;
+    const std::string path_;
+    VhdxDiskParts parts_;
+};
+
+/// A whole file with a session that has begun; synced once, for nobody has known it before.
+Result<VhdxDiskParts> make_open_parts(FileSystem& files, std::unique_ptr<File> file, const std::string& path, const ParentDisk& parent) {
+    SystemRandom random;
+    Result<void> made = file->lock_exclusive();
+    made = made ? write_vhdx(*file, overlay_metadata(path, parent), random) : made;
+    if (!made) {
+        return made.error();
+    }
+    Result<VhdxDiskParts> parts = load(files, std::move(file), nullptr, {});
+    if (!parts) {
+        return parts;
+    }
+    made = parts->log->start(Syncs::by_caller);
+    made = made ? parts->headers->begin_all(parts->log->log_guid(), Syncs::by_caller) : made;
+    if (!made) {
+        return made.error();
+    }
+    Result<std::unique_ptr<LiveMap>> live = LiveMap::create(files, path, parts->headers->current().header.data_write_guid);
+    if (!live) {
+        return live.error();
+    }
+    parts->live = std::move(*live);
+    parts->file->advise_random();
+    made = parts->file->sync_data();
+    made = made ? files.sync_directory(std::filesystem::path(path).parent_path().string()) : made;
+    return made ? std::move(parts) : Result<VhdxDiskParts>(made.error());
+}
+
 Result<void> check_volume_size(std::uint64_t size_bytes) {
     if (size_bytes == 0 || size_bytes % size_step != 0 || size_bytes > limits::virtual_size) {
         return make_error(std::errc::invalid_argument, "A volume's size is a multiple of 1 MiB up to 64 TiB, for example 1G.");
@@ -272,13 +326,22 @@ Result<void> check_volume_size(std::uint64_t size_bytes) {
 
 Result<void> create_persistent_overlay(FileSystem& files, const std::string& path, const ParentDisk& parent, std::uint64_t growth_bytes) {
     SystemRandom random;
-    VhdxMetadata metadata;
-    metadata.block_size = overlay_block_size;
-    metadata.virtual_disk_size = parent.geometry.size_bytes;
-    metadata.logical_sector_size = parent.geometry.logical_block_size;
-    metadata.physical_sector_size = parent.geometry.physical_block_size;
-    metadata.parent = make_parent_locator(absolute_path(path), absolute_path(parent.path), parent.data_write_guid);
-    return create_vhdx(files, path, metadata, random, growth_bytes);
+    return create_vhdx(files, path, overlay_metadata(path, parent), random, growth_bytes);
+}
+
+Result<std::unique_ptr<NewOverlay>> make_new_overlay(FileSystem& files, const std::string& temporary, const std::string& path, const ParentDisk& parent) {
+    auto file = files.open(temporary, OpenMode::create_new);
+    if (!file) {
+        return file.error();
+    }
+    Result<VhdxDiskParts> parts = make_open_parts(files, std::move(*file), path, parent);
+    if (!parts) {
+        // A failure leaves what the store deletes at its next start; the reason for discarding it is the error to tell.
+        (void)files.remove(temporary);
+        (void)files.remove(LiveMap::path_of(path));
+        return parts.error();
+    }
+    return std::unique_ptr<NewOverlay>(std::make_unique<NewVhdxOverlay>(files, path, std::move(*parts)));
 }
 
 Result<std::shared_ptr<Overlay>> open_persistent_overlay(FileSystem& files, const std::string& path, std::shared_ptr<Master> master) {

@@ -91,12 +91,13 @@ Result<void> VhdxHeaderWriter::begin_data_changes() {
     return put(next);
 }
 
-Result<void> VhdxHeaderWriter::begin_all(const Guid& log_guid) {
+Result<void> VhdxHeaderWriter::begin_all(const Guid& log_guid, Syncs syncs) {
     VhdxHeader next = current_.header;
     next.file_write_guid = Guid::random(random_);
     next.data_write_guid = Guid::random(random_);
     next.log_guid = log_guid;
-    return put(next);
+    const Result<void> first = write_other_slot(next, syncs);
+    return first ? write_other_slot(next, Syncs::by_caller) : first;
 }
 
 Result<void> VhdxHeaderWriter::set_data_write_guid(const Guid& guid) {
@@ -106,10 +107,12 @@ Result<void> VhdxHeaderWriter::set_data_write_guid(const Guid& guid) {
     return put(next);
 }
 
-Result<void> VhdxHeaderWriter::end_changes() {
+Result<void> VhdxHeaderWriter::end_changes(const std::function<Result<void>()>& allowed_then) {
     VhdxHeader next = current_.header;
     next.log_guid = {};
-    return put(next);
+    Result<void> done = write_other_slot(next);
+    done = done && allowed_then ? allowed_then() : done;
+    return done ? write_other_slot(next) : done;
 }
 
 Result<void> VhdxHeaderWriter::put(const VhdxHeader& next) {
@@ -121,13 +124,13 @@ Result<void> VhdxHeaderWriter::put(const VhdxHeader& next) {
     return {};
 }
 
-Result<void> VhdxHeaderWriter::write_other_slot(VhdxHeader next) {
+Result<void> VhdxHeaderWriter::write_other_slot(VhdxHeader next, Syncs syncs) {
     const unsigned slot = 1 - current_.slot;
     next.sequence_number = current_.header.sequence_number + 1;
     if (auto written = file_.write_at(header_offsets[slot], encode_header(next)); !written) {
         return written;
     }
-    if (auto synced = file_.sync_data(); !synced) {
+    if (auto synced = syncs == Syncs::here ? file_.sync_data() : Result<void>(); !synced) {
         return synced;
     }
     current_ = {next, slot};

@@ -6,6 +6,8 @@
 #include "images/vhdx_error.hpp"
 #include "images/vhdx_layout.hpp"
 
+#include <functional>
+
 namespace rootstock::images {
 
 struct VhdxHeader {
@@ -44,16 +46,18 @@ class VhdxHeaderWriter {
     Result<void> begin_changes(const Guid& log_guid);
     /// Before the first change of what the disk holds: a new DataWriteGuid. May be one step with begin_changes (`begin_all`).
     Result<void> begin_data_changes();
-    /// Both at once, for a writer whose first change is data: four header writes less.
-    Result<void> begin_all(const Guid& log_guid);
+    /// Both at once, for a writer whose first change is data: four header writes less. The second header is left to the caller's next sync, which comes
+    /// before anything is put into the log; until then the other one is the current one whatever becomes of it.
+    Result<void> begin_all(const Guid& log_guid, Syncs syncs = Syncs::here);
     /// Of a file whose log is empty and that nobody has open: its disk is the one that is known by this DataWriteGuid.
     Result<void> set_data_write_guid(const Guid& guid);
-    /// Clean close: everything is in place and synced, the log is not needed any more.
-    Result<void> end_changes();
+    /// Clean close: everything is in place and synced, the log is not needed any more. `allowed_then`: what may be changed only when that is durable; it is
+    /// synced with the second header.
+    Result<void> end_changes(const std::function<Result<void>()>& allowed_then = {});
 
   private:
     Result<void> put(const VhdxHeader& next);
-    Result<void> write_other_slot(VhdxHeader next);
+    Result<void> write_other_slot(VhdxHeader next, Syncs syncs = Syncs::here);
     File& file_;
     CurrentHeader current_;
     Random& random_;

@@ -26,12 +26,12 @@ std::size_t VhdxLogWriter::pages_per_entry() const {
     return pages;
 }
 
-Result<void> VhdxLogWriter::start() {
+Result<void> VhdxLogWriter::start(Syncs syncs) {
     const auto size = file_.size();
     if (!size) {
         return size.error();
     }
-    return append_durable({}, *size);
+    return append({}, *size, syncs);
 }
 
 Result<void> VhdxLogWriter::commit(std::span<const VhdxLogPage> pages, std::uint64_t file_size) {
@@ -42,7 +42,7 @@ Result<void> VhdxLogWriter::commit(std::span<const VhdxLogPage> pages, std::uint
         if (auto room = make_room(log_entry_length(step.size()), file_size); !room) {
             return room;
         }
-        if (auto appended = append_durable(step, file_size); !appended) {
+        if (auto appended = append(step, file_size); !appended) {
             return appended;
         }
         for (const VhdxLogPage& page : step) {
@@ -66,10 +66,10 @@ Result<void> VhdxLogWriter::make_room(std::uint32_t entry_length, std::uint64_t 
         return in_place;
     }
     synced();
-    return append_durable({}, file_size);
+    return append({}, file_size);
 }
 
-Result<void> VhdxLogWriter::append_durable(std::span<const VhdxLogPage> pages, std::uint64_t file_size) {
+Result<void> VhdxLogWriter::append(std::span<const VhdxLogPage> pages, std::uint64_t file_size, Syncs syncs) {
     VhdxLogEntry fields;
     fields.tail = static_cast<std::uint32_t>(tail_ % log_length_);
     fields.sequence_number = next_sequence_;
@@ -80,7 +80,7 @@ Result<void> VhdxLogWriter::append_durable(std::span<const VhdxLogPage> pages, s
     if (auto written = write_circular(entry); !written) {
         return written;
     }
-    if (auto durable = file_.sync_data(); !durable) {
+    if (auto durable = syncs == Syncs::here ? file_.sync_data() : Result<void>(); !durable) {
         return durable;
     }
     head_ += entry.size();

@@ -16,8 +16,8 @@ class VhdxLogWriter {
     VhdxLogWriter(File& file, std::uint64_t log_offset, std::uint32_t log_length, const Guid& log_guid);
 
     [[nodiscard]] const Guid& log_guid() const { return log_guid_; }
-    /// Writes the first, empty entry and syncs: a header may not name a log without a valid entry.
-    Result<void> start();
+    /// Writes the first, empty entry and syncs: a header may not name a log without a valid entry. In a new file the caller syncs both at once.
+    Result<void> start(Syncs syncs = Syncs::here);
     /// Logs the pages, syncs, then writes them in place (not synced). Once it returns they survive power loss. `file_size`: the file's size now, known to
     /// be durable. More than pages_per_entry() take several steps, in the order given, and power loss may fall between two: give sector bitmap pages
     /// before BAT pages, so that no block is named before its bits are right.
@@ -28,7 +28,7 @@ class VhdxLogWriter {
     [[nodiscard]] std::size_t pages_per_entry() const;
 
   private:
-    Result<void> append_durable(std::span<const VhdxLogPage> pages, std::uint64_t file_size);
+    Result<void> append(std::span<const VhdxLogPage> pages, std::uint64_t file_size, Syncs syncs = Syncs::here);
     Result<void> write_circular(Bytes entry);
     Result<void> make_room(std::uint32_t entry_length, std::uint64_t file_size);
     [[nodiscard]] std::uint32_t free_bytes() const;

@@ -114,6 +114,9 @@ class MemoryCatalogue final : public images::Catalogue {
         return all;
     }
     void before_change(std::function<void()> hook) { hook_ = std::move(hook); }
+    /// Changes of several rows fail from now on, as those of a database on a full disk do; or no more.
+    void refuse_changes(bool refused) { refused_ = refused; }
+
     Result<std::vector<images::LayerRow>> layers() override { return copy_of(&Rows::layers); }
     Result<std::vector<images::ImageVersion>> versions() override {
         std::lock_guard lock(mutex_);
@@ -143,6 +146,9 @@ class MemoryCatalogue final : public images::Catalogue {
     Result<void> apply(const images::CatalogueChange& change) override {
         if (hook_) {
             hook_();
+        }
+        if (refused_) {
+            return make_error(std::errc::no_space_on_device, "the catalogue was made to fail");
         }
         std::lock_guard lock(mutex_);
         Rows next = rows_;
@@ -245,6 +251,7 @@ class MemoryCatalogue final : public images::Catalogue {
     MemoryContents contents_;
     MemoryTraces traces_;
     std::function<void()> hook_;
+    bool refused_ = false;
 };
 
 } // namespace rootstock::test

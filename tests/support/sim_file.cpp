@@ -152,6 +152,7 @@ class SimFile final : public images::File {
     }
 
     const std::string& path() const override { return path_; }
+    void note_path(const std::string& path) override { path_ = path; }
 
     Result<void> read_at(std::uint64_t offset, MutableBytes out) override {
         std::lock_guard lock(state_.mutex);

@@ -2,7 +2,7 @@
 // a mount namespace of its own.
 
 #include "support/catch.hpp"
-#include "support/disk_model.hpp"
+#include "support/store_host.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <sched.h>
@@ -85,7 +85,47 @@ std::string fill_up(const Open& open) {
     return "";
 }
 
+/// A volume that has filled the file system: a snapshot of it succeeds or not, and whoever uses it goes on.
+std::string snapshot_when_full(images::FileSystem& files, const std::string& data) {
+    MemoryCatalogue catalogue;
+    NullLog log;
+    ManualClock clock;
+    const auto store = images::open_store(files, data, catalogue, log, clock);
+    if (!store || !(*store)->create_volume("data", disk_bytes, {"*"})) {
+        return "no volume";
+    }
+    const auto disk = (*store)->open_volume_disk("data");
+    if (!disk) {
+        return disk.error().what;
+    }
+    std::uint64_t sectors = 0;
+    while ((*disk)->write(sectors * model_sector, pattern(9, sectors, 8), false)) {
+        sectors += 8;
+    }
+    const std::string failure = error_of((*store)->create_snapshot({images::DiskKind::volume, "data"}, "full"));
+    ByteVector bytes(8 * model_sector);
+    for (std::uint64_t at = 0; at < sectors; at += 8) {
+        if (!(*disk)->read(at * model_sector, bytes) || bytes != pattern(9, at, 8)) {
+            return "sector " + std::to_string(at) + " is lost; " + failure;
+        }
+    }
+    if (!failure.empty() && (!(*disk)->write(0, pattern(10, 0, 8), false) || !(*disk)->flush())) {
+        return "no write in place after: " + failure;
+    }
+    return "";
+}
+
 } // namespace
+
+TEST_CASE("a snapshot on a full file system leaves whoever uses the disk reading and writing", "[images][full]") {
+    if (::geteuid() != 0) {
+        WARN("not root: nothing was mounted, nothing was tested");
+        return;
+    }
+    const TemporaryFolder folder;
+    const auto files = images::make_posix_file_system();
+    REQUIRE(on_small_file_system(folder, [&] { return snapshot_when_full(*files, folder.file("data")); }) == "");
+}
 
 TEST_CASE("a file system that runs full costs no acknowledged write", "[images][full]") {
     if (::geteuid() != 0) {

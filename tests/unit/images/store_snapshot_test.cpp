@@ -272,6 +272,54 @@ TEST_CASE("a file that is a layer in the catalogue is written to no more, althou
     REQUIRE(host.read_by_paths("/data/" + host.store->snapshots()->front().row.layer, 104, 4) == pattern(9, 104, 4));
 }
 
+TEST_CASE("whatever fails of a snapshot, whoever uses the disk goes on without opening it again", "[images][store][snapshot]") {
+    const DiskName disk = GENERATE(machine, volume);
+    for (unsigned number = 1, failed = 1; failed != 0; ++number) {
+        INFO("operation " << number << " fails");
+        unsigned operations = 0; // these outlive the files that ask them
+        failed = 0;
+        bool armed = false;
+        Disks host;
+        host.files->fail_when([&](const SimOperation& operation) -> std::optional<Error> {
+            const bool own_sync = operation.action == SimAction::sync && !operation.path.ends_with(".new"); // ends the disk's flushes for good
+            if (!armed || own_sync || ++operations != number) {
+                return std::nullopt;
+            }
+            failed = 1;
+            return make_error(std::errc::no_space_on_device, operation.path + ": made to fail");
+        });
+        const auto in_use = open_disk(*host.store, disk);
+        write_sectors(*in_use, 9, 100, 8);
+        armed = true;
+        const bool taken = static_cast<bool>(host.store->create_snapshot(disk, "monday"));
+        armed = false;
+        REQUIRE((taken || failed != 0));
+        write_sectors(*in_use, 10, 104, 8);
+        REQUIRE(in_use->flush());
+        REQUIRE(read_sectors(*in_use, 100, 4) == pattern(9, 100, 4));
+        REQUIRE(read_sectors(*in_use, 104, 8) == pattern(10, 104, 8));
+        if (host.store->snapshots()->empty()) {
+            host.snapshot(disk, "monday"); // nothing of the first is in its way
+        }
+        const auto found = host.store->check({}, {});
+        REQUIRE(found);
+        REQUIRE(found->findings.empty());
+    }
+}
+
+TEST_CASE("a snapshot that the catalogue refuses leaves the disk and nothing else", "[images][store][snapshot]") {
+    Disks host;
+    const auto in_use = open_disk(*host.store, machine);
+    write_sectors(*in_use, 9, 100, 8);
+    const auto before = host.files->list("/data/overlays");
+    host.catalogue.refuse_changes(true);
+    REQUIRE_THAT(error_of(host.store->create_snapshot(machine, "monday")), Catch::Contains("made to fail"));
+    host.catalogue.refuse_changes(false);
+    write_sectors(*in_use, 10, 104, 8);
+    REQUIRE(read_sectors(*in_use, 100, 4) == pattern(9, 100, 4));
+    REQUIRE(*host.files->list("/data/overlays") == *before);
+}
+
 TEST_CASE("a removal that fails leaves all of its files", "[images][store][snapshot]") {
     unsigned renames = 0; // outlives the files that ask it
     Disks host;

@@ -144,7 +144,8 @@ TEST_CASE("Power lost at any step of a header change leaves the old or the new h
         REQUIRE(writer.begin_all(Guid::random(open.random)));
         open.files.before_change({});
         const Guid after = writer.current().header.file_write_guid;
-        REQUIRE(crashed.size() == 4); // two writes, each synced
+        REQUIRE(crashed.size() == 3); // two writes, and a sync of the first
+        crashed.push_back(open.files.after_power_loss({seed, 50, 512})); // the second may be torn
         for (const auto& files : crashed) {
             const auto file = value_of(files->open("/disk.vhdx", OpenMode::read_only));
             const VhdxHeader found = value_of(OpenFile::current_of(*file)).header;
