@@ -176,6 +176,9 @@ class DirectoryStore final : public Store {
     void tell_no_room(const std::optional<FlattenWork>& work);
     Result<void> rewrite(const LayerTree& tree, const LayerTree::Shorter& shorter, const ProgressCallback& progress);
     Result<void> replace_layer(const LayerRow& old, const CatalogueChange& change);
+    void follow_rewritten();
+    bool follow_rewritten(const WritableFile& disk, const LayerTree& tree);
+    void keep_for_readers(std::shared_ptr<Master> master);
     Result<ContentDigest> digest_of(const std::string& path, const PieceProgress& progress);
 
     Result<std::string> free_file(const DiskName& disk);
@@ -245,6 +248,8 @@ class DirectoryStore final : public Store {
     std::map<std::string, std::shared_ptr<Slot>> slots_;          // "machine/NAME", "volume/NAME", "image/NAME"
     std::map<std::string, std::shared_ptr<Master>> masters_;      // by layer
     std::vector<std::weak_ptr<Master>> replaced_;                 // that somebody may still have open
+    std::vector<std::pair<TimePoint, std::shared_ptr<Master>>> leaving_; // since when nobody reads of it; under mutex_
+    std::atomic<bool> rewritten_{false};                          // a file, since follow_rewritten() was done
     std::map<std::string, LayerHealth> told_;  // by layer: what was wrong with it and has been told; of refresh_masters() alone
     std::mutex verification_;                  // one at a time; no file is put in another's place meanwhile. Taken before dependence_
     std::atomic<unsigned> waiting_{0};         // who asked for a verification goes before verify_due()

@@ -1,6 +1,7 @@
 // Every bound that a disk image could try to exceed. A file beyond one of them is refused with its name; nothing here is reached by sound images.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -21,6 +22,7 @@ inline constexpr std::size_t master_extents = std::size_t{4} << 20U;            
 inline constexpr std::uint64_t free_kept = std::uint64_t{1} << 30U;               // for the disks in use, while an image of unknown size is unpacked
 inline constexpr std::size_t trace_blocks = 16384;                              // of 2 MiB, of one boot trace: 32 GiB of a disk; 2 MiB of memory while recording
 inline constexpr std::uint64_t warm_memory_part = 2;                             // all that is kept warm takes one part of so many of the host's memory
+inline constexpr std::chrono::minutes mapping_kept{15};                           // for what sessions may have been handed of it: longer than they wait for a peer
 inline constexpr std::size_t releases_kept = 32;                                 // of one image that are over: its history
 inline constexpr std::size_t release_machines = 1024;                            // named by one release
 

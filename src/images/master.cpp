@@ -28,6 +28,13 @@ class VhdxMaster final : public Master {
     const MasterIdentity& identity() const override { return parts_.files.front()->identity(); }
     const std::string& path() const override { return parts_.files.front()->path(); }
     Geometry geometry() const override { return parts_.geometry; }
+    std::vector<MasterIdentity> chain() const override {
+        std::vector<MasterIdentity> chain;
+        for (const std::shared_ptr<LayerFile>& file : parts_.files) {
+            chain.push_back(file->identity());
+        }
+        return chain;
+    }
 
     TryRead try_read(std::uint64_t offset, std::size_t length, bool mapping_allowed, ReadSink& sink) override {
         if (auto refused = refusal(offset, length)) {

@@ -22,6 +22,10 @@ class Master : public block::BlockDevice {
         std::uint64_t length = 0;
     };
     [[nodiscard]] virtual Place place_of(std::uint64_t offset, std::uint64_t length) = 0;
+    /// Of its files, its own first.
+    [[nodiscard]] virtual std::vector<MasterIdentity> chain() const { return {identity()}; }
+    /// Its reads are being recorded: nobody may read past it.
+    [[nodiscard]] virtual bool is_recorded() const { return false; }
     /// Those of the files' chunks in which the range lies.
     [[nodiscard]] virtual std::set<FileChunk> chunks_of(std::uint64_t offset, std::uint64_t length) = 0;
     /// Notices chunks that the kernel has evicted, and a file that was changed or truncated behind our back (every read then says `gone`).

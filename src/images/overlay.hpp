@@ -21,6 +21,14 @@ class Overlay : public block::BlockDevice {
     virtual Result<void> suspend() { return close(); }
     /// What a child made on it now names it by, once it is closed ([MS-VHDX] 2.6.2.6.3); nothing: it can have none.
     [[nodiscard]] virtual std::optional<Guid> data_write_guid() { return std::nullopt; }
+    /// What it stands on; null: nothing.
+    [[nodiscard]] virtual std::shared_ptr<Master> parent() { return nullptr; }
+    /// From now on it is read from `master`, which holds what parent() does, in other files. What was handed out of the old ones is in use still: the caller
+    /// keeps these for as long. False: nothing was changed.
+    virtual bool stand_on(std::shared_ptr<Master> master) {
+        (void)master;
+        return false;
+    }
     /// Space that the disk takes in the store, metadata included.
     [[nodiscard]] virtual std::uint64_t allocated_bytes() = 0;
     /// From now on it counts what it takes there, and ends writes that would pass a limit with IoError::quota. Once, before anybody else has the disk.

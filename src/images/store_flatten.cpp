@@ -145,6 +145,7 @@ Result<void> DirectoryStore::replace_layer(const LayerRow& old, const CatalogueC
         }
         masters_.clear();
     }
+    rewritten_ = true;
     const Result<void> placed = layout_.put_rewritten(old.file);
     if (!placed && files_.exists(layout_.path(rewritten_file(old.file)))) { // the old one is at its place, and is to be what the row speaks of
         Result<void> undone = catalogue_.apply(undo); // if even that fails, the next start puts the new one there
@@ -153,6 +154,58 @@ Result<void> DirectoryStore::replace_layer(const LayerRow& old, const CatalogueC
         return removed ? placed : removed;
     }
     return placed;
+}
+
+/// Open disks go over to files that were written anew, under their users: else the old ones would take their space for as long as somebody has one open.
+void DirectoryStore::follow_rewritten() {
+    if (!rewritten_.exchange(false)) {
+        return;
+    }
+    const Result<LayerTree> tree = LayerTree::read(catalogue_);
+    bool all = static_cast<bool>(tree);
+    if (tree) {
+        for (const OverlayRow& row : tree->overlays) {
+            if (row.kind == OverlayKind::persistent) {
+                all = follow_rewritten({{DiskKind::machine, row.machine}, row.file, row.layer}, *tree) && all;
+            }
+        }
+        for (const VolumeRow& row : tree->volumes) {
+            all = (row.layer.empty() || follow_rewritten({{DiskKind::volume, row.name}, row.file, row.layer}, *tree)) && all;
+        }
+    }
+    if (!all) {
+        rewritten_ = true; // again in a second
+    }
+}
+
+/// False: it could not be looked at now. One whose new files cannot be opened was told, and stays on the old ones.
+bool DirectoryStore::follow_rewritten(const WritableFile& disk, const LayerTree& tree) {
+    const std::shared_ptr<Slot> mine = slot(slot_key(disk.disk));
+    const std::unique_lock one_at_a_time(mine->mutex, std::try_to_lock);
+    if (!one_at_a_time) {
+        return false;
+    }
+    std::shared_ptr<Master> old = mine->disk ? mine->disk->parent() : nullptr;
+    const Result<std::vector<LayerRow>> chain = tree.chain(disk.layer);
+    if (!old || !chain || std::ranges::equal(*chain, old->chain(), {}, &LayerRow::identity)) {
+        return true;
+    }
+    if (old->is_recorded()) {
+        return false;
+    }
+    const std::shared_lock layers_stay(dependence_);
+    const Result<std::shared_ptr<Master>> now = master_on(disk.layer);
+    if (now && (*now)->identity().data_write_guid == old->identity().data_write_guid && mine->disk->stand_on(*now)) {
+        log_.info("images.disk.followed", {{"disk", in_words(disk.disk)}, {"files", (*now)->chain().size()}, {"before", old->chain().size()}});
+        keep_for_readers(std::move(old));
+    }
+    return true;
+}
+
+/// Sessions may have bytes of its mappings that wait to be sent.
+void DirectoryStore::keep_for_readers(std::shared_ptr<Master> master) {
+    const std::lock_guard lock(mutex_);
+    leaving_.emplace_back(clock_.now(), std::move(master));
 }
 
 } // namespace rootstock::images

@@ -2,11 +2,13 @@
 #include "images/directory_store.hpp"
 
 #include "core/text.hpp"
+#include "images/limits.hpp"
 #include "images/live_map.hpp"
 #include "images/vhdx_metadata_change.hpp"
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 
 namespace rootstock::images {
 
@@ -54,13 +56,18 @@ Error DirectoryStore::unusable_layer(const LayerTree& tree, const std::string& l
 
 /// Masters that nobody uses and no version names are let go: the chains of single machines would fill the memory with maps and open files.
 void DirectoryStore::refresh_masters() {
+    follow_rewritten();
     std::vector<std::shared_ptr<Master>> masters;
+    std::vector<std::pair<TimePoint, std::shared_ptr<Master>>> gone; // closing files takes its time
     {
         std::lock_guard lock(mutex_);
         std::erase_if(masters_, [](const auto& entry) { return entry.second.use_count() == 1 && !entry.first.starts_with(version_directory); });
         for (const auto& [layer, master] : masters_) {
             masters.push_back(master);
         }
+        const auto stays = std::ranges::find_if(leaving_, [&](const auto& entry) { return clock_.now() - entry.first < limits::mapping_kept; });
+        gone.assign(std::make_move_iterator(leaving_.begin()), std::make_move_iterator(stays));
+        leaving_.erase(leaving_.begin(), stays);
         std::erase_if(replaced_, [](const auto& master) { return master.expired(); });
         for (const std::weak_ptr<Master>& replaced : replaced_) {
             if (auto master = replaced.lock()) {

@@ -119,6 +119,7 @@ Result<void> DirectoryStore::seal_open(Slot& slot, const WritableFile& now, cons
     if (!known_by) {
         return busy("The disk of " + in_words(now.disk) + " could not be opened when it was last exchanged; end its sessions first.");
     }
+    std::shared_ptr<Master> read_from = slot.disk->parent(); // that of the moment it was opened: files may have been written anew since
     Result<std::unique_ptr<NewOverlay>> child = make_open_child(next.file, {layout_.path(now.file), *known_by, slot.disk->geometry()});
     if (!child) {
         return child.error();
@@ -139,6 +140,9 @@ Result<void> DirectoryStore::seal_open(Slot& slot, const WritableFile& now, cons
         child->reset(); // with the lock of its file
         return open_as_catalogued(now.disk);
     });
+    if (read_from != *below) {
+        keep_for_readers(std::move(read_from));
+    }
     if (!sealed) {
         discard_child(next.file);
         return sealed;

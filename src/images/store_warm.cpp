@@ -98,11 +98,16 @@ Result<void> DirectoryStore::warm_due(const PieceProgress& progress) {
     return {};
 }
 
-/// A version whose file was written anew is read from that file by whoever opens it now: so is what is warm.
+/// A version of which a file was written anew, its own or one below, is read from that file by whoever opens it now: so is what is warm.
 Result<void> DirectoryStore::warm_rewritten(const std::vector<ImageVersion>& versions, const PieceProgress& progress) {
+    const Result<LayerTree> tree = LayerTree::read(catalogue_);
+    if (!tree) {
+        return tree.error();
+    }
     for (const WarmSet::Held& held : warm_.all()) {
         const auto version = std::ranges::find_if(versions, [&](const auto& row) { return row.image == held.image && row.number == held.version; });
-        if (version == versions.end() || version->identity == held.identity) {
+        const auto chain = version == versions.end() ? Result<std::vector<LayerRow>>(std::vector<LayerRow>()) : tree->chain(version->file);
+        if (!chain || chain->empty() || std::ranges::equal(*chain, held.chain, {}, &LayerRow::identity)) {
             continue;
         }
         const auto trace = catalogue_.traces().find(held.image, held.version);

@@ -63,6 +63,16 @@ std::optional<Guid> SwappableDisk::data_write_guid() {
     return disk_ ? disk_->data_write_guid() : std::nullopt;
 }
 
+std::shared_ptr<Master> SwappableDisk::parent() {
+    const IoGate::Pass held = gate_.pass();
+    return disk_ ? disk_->parent() : nullptr;
+}
+
+bool SwappableDisk::stand_on(std::shared_ptr<Master> master) {
+    const IoGate::Closed alone(gate_);
+    return disk_ && disk_->stand_on(std::move(master));
+}
+
 std::uint64_t SwappableDisk::allocated_bytes() {
     const IoGate::Pass held = gate_.pass();
     return disk_ ? disk_->allocated_bytes() : 0;

@@ -1,5 +1,6 @@
 // SwappableDisk: a disk in a file that may be exchanged while it is in use: for a larger one (a volume that grows), or for an empty child over it (a
-// snapshot). What is inside is closed, and something else is opened; I/O waits for that moment and never fails because of it.
+// snapshot). What is inside is closed, and something else is opened; or it goes on over other files that hold the same (layers that were written anew). I/O
+// waits for that moment and never fails because of it.
 // Threads: as BlockDevice; exchange() blocks.
 #pragma once
 
@@ -24,6 +25,8 @@ class SwappableDisk final : public Overlay {
 
     Result<void> close() override;
     [[nodiscard]] std::optional<Guid> data_write_guid() override;
+    [[nodiscard]] std::shared_ptr<Master> parent() override;
+    bool stand_on(std::shared_ptr<Master> master) override;
     [[nodiscard]] std::uint64_t allocated_bytes() override;
     void charge_to(std::shared_ptr<SpaceAccount> account) override;
     void settle_account() override;

@@ -46,6 +46,8 @@ class RecordedMaster final : public Master {
     Extent extent(std::uint64_t offset, std::uint64_t length) override { return master_->extent(offset, length); }
     Place place_of(std::uint64_t offset, std::uint64_t length) override { return master_->place_of(offset, length); }
     std::set<FileChunk> chunks_of(std::uint64_t offset, std::uint64_t length) override { return master_->chunks_of(offset, length); }
+    std::vector<MasterIdentity> chain() const override { return master_->chain(); }
+    bool is_recorded() const override { return recorder_->active(); }
     LayerHealth health() const override { return master_->health(); }
     void refresh() override { master_->refresh(); }
 

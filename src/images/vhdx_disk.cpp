@@ -141,6 +141,12 @@ block::BlockDevice::Extent VhdxDisk::extent(std::uint64_t offset, std::uint64_t 
     return {first.length, first.source == PieceSource::own};
 }
 
+bool VhdxDisk::stand_on(std::shared_ptr<Master> master) {
+    RS_ASSERT(parts_.parent != nullptr && master != nullptr && master->geometry().size_bytes == parts_.parent->geometry().size_bytes);
+    parts_.parent = std::move(master);
+    return true;
+}
+
 std::uint64_t VhdxDisk::allocated_bytes() {
     const Result<std::uint64_t> bytes = parts_.file->allocated_bytes();
     return bytes ? *bytes : 0; // a number for people: an unreadable one is not worth an error

@@ -55,6 +55,8 @@ class VhdxDisk final : public Overlay {
 
     Result<void> close() override;
     Result<void> suspend() override;
+    [[nodiscard]] std::shared_ptr<Master> parent() override { return parts_.parent; }
+    bool stand_on(std::shared_ptr<Master> master) override; // while nothing else is called
     [[nodiscard]] std::optional<Guid> data_write_guid() override { return parts_.headers->current().header.data_write_guid; }
     [[nodiscard]] std::uint64_t allocated_bytes() override;
     void charge_to(std::shared_ptr<SpaceAccount> account) override;

@@ -113,7 +113,7 @@ Result<WarmState> WarmSet::warm(const ImageVersion& version, std::shared_ptr<Mas
         return in.error();
     }
     const std::lock_guard lock(mutex_);
-    entries_[key] = {{version.image, version.number, master->identity(), by_itself}, chunks};
+    entries_[key] = {{version.image, version.number, master->chain(), by_itself}, chunks};
     return chunks->state();
 }
 

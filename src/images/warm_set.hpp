@@ -41,7 +41,7 @@ class WarmSet {
     struct Held {
         std::string image;
         std::uint32_t version = 0;
-        MasterIdentity identity; // of the version's file: another one was written anew since
+        std::vector<MasterIdentity> chain; // its files: others were written anew since
         bool by_itself = false;
     };
     [[nodiscard]] std::vector<Held> all();

@@ -289,6 +289,10 @@ bool StoreScene::remove_snapshot(const Disk& disk, const std::string& name) {
     return finish(error_of(store_->remove_snapshot(disk, name)));
 }
 
-bool StoreScene::flatten(std::size_t most_layers) { return finish(error_of(store_->flatten(most_layers, no_progress))); }
+bool StoreScene::flatten(std::size_t most_layers) {
+    const bool done = finish(error_of(store_->flatten(most_layers, no_progress)));
+    store_->refresh_masters(); // who has a disk open goes over to the new files
+    return done;
+}
 
 } // namespace rootstock::test

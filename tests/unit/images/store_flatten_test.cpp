@@ -2,6 +2,9 @@
 #include "images/limits.hpp"
 #include "support/recording_log.hpp"
 #include "support/store_host.hpp"
+#include "support/temporary_folder.hpp"
+
+#include <fstream>
 
 using namespace rootstock;
 using namespace rootstock::test;
@@ -12,6 +15,16 @@ using images::OverlayKind;
 namespace {
 
 const DiskName volume{DiskKind::volume, "data"};
+
+/// Files below `folder` that are deleted and that this process has mapped.
+std::size_t deleted_files_in_use(const std::string& folder) {
+    std::ifstream maps("/proc/self/maps");
+    std::size_t found = 0;
+    for (std::string line; std::getline(maps, line);) {
+        found += line.find(folder) != std::string::npos && line.ends_with("(deleted)") ? 1U : 0U;
+    }
+    return found;
+}
 
 /// A volume of which a snapshot is taken behind each write.
 struct Chain : Host {
@@ -119,6 +132,38 @@ TEST_CASE("a long chain becomes a file that stands alone, and what is on it goes
     REQUIRE(read_sectors(*in_use, 0, 8) == pattern(20, 0, 8));
     REQUIRE(read_sectors(*in_use, 4000, 1) == pattern(50, 4000, 1));
     chain.check_layers();
+}
+
+TEST_CASE("a disk in use goes over to the files that were written anew, and the old ones give their space back", "[images][store][flatten]") {
+    const TemporaryFolder folder;
+    const auto files = images::make_posix_file_system();
+    MemoryCatalogue catalogue;
+    RecordingLog log;
+    ManualClock clock;
+    const auto store = images::open_store(*files, folder.file("data"), catalogue, log, clock);
+    REQUIRE(store);
+    REQUIRE((*store)->create_volume(volume.name, image_bytes, {"*"}));
+    const auto in_use = (*store)->open_volume_disk(volume.name);
+    REQUIRE(in_use);
+    for (Tag tag = 0; tag < 4; ++tag) {
+        write_sectors(**in_use, 20 + tag, tag * 8, 16);
+        REQUIRE((*store)->create_snapshot(volume, "s" + std::to_string(tag)));
+    }
+    const auto holds = [&] { return read_sectors(**in_use, 0, 8) == pattern(20, 0, 8) && read_sectors(**in_use, 24, 16) == pattern(23, 24, 16); };
+    REQUIRE(holds());
+    REQUIRE((*store)->flatten(1, no_progress));
+    CHECK(deleted_files_in_use(folder.path()) != 0);
+    (*store)->refresh_masters();
+    CHECK(log.count("images.disk.followed") == 1);
+    CHECK(deleted_files_in_use(folder.path()) != 0); // for what sessions may have been handed
+    CHECK(holds());
+    clock.advance(images::limits::mapping_kept);
+    (*store)->refresh_masters();
+    CHECK(deleted_files_in_use(folder.path()) == 0);
+    CHECK(holds());
+    write_sectors(**in_use, 30, 0, 8);
+    REQUIRE((*store)->create_snapshot(volume, "after"));
+    CHECK(read_sectors(**in_use, 0, 8) == pattern(30, 0, 8));
 }
 
 TEST_CASE("a chain that is being shortened is whole wherever that is cut off", "[images][store][flatten]") {

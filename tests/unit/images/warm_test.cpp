@@ -161,6 +161,34 @@ TEST_CASE("What could not be warmed is tried again", "[images][warm]") {
     CHECK(warming.warm());
 }
 
+TEST_CASE("What is warm follows a file below its version that was written anew", "[images][warm]") {
+    Warming warming;
+    for (unsigned number = 2; number < 4; ++number) { // each stands on the one before
+        const std::string machine = "lab1-0" + std::to_string(number);
+        {
+            const auto disk = warming.store->open_machine_disk(machine, "win11", OverlayKind::persistent);
+            REQUIRE(disk);
+            write_sectors(**disk, 9, 0, 8);
+        }
+        REQUIRE(warming.store->publish(machine, "win11", AfterPublish::overlay_goes));
+    }
+    warming.record(3);
+    REQUIRE(warming.store->warm("win11", 3, {}));
+    const auto files_of_3 = [&] { return warming.store->version_uses("win11")->back().files; };
+    REQUIRE(files_of_3() == 3);
+    REQUIRE(warming.store->remove_version("win11", 1)); // its file and the second version's become one
+    REQUIRE(warming.store->flatten(limits::chain_depth, no_progress));
+    REQUIRE(files_of_3() == 2);
+    unsigned changes = 0;
+    warming.store->on_change([&] { ++changes; });
+    warming.look();
+    CHECK(changes == 2); // let go, and warm again
+    CHECK(warming.warm(3));
+    warming.look();
+    CHECK(changes == 2);
+    warming.store->on_change({});
+}
+
 TEST_CASE("A version that goes is not warm any more", "[images][warm]") {
     Warming warming;
     warming.record(1);
