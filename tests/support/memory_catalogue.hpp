@@ -1,4 +1,5 @@
 // A catalogue in memory, for tests of the store. What it holds outlives the store, as the database does. before_change() is called before each change.
+// Long because it is all of the catalogue, whose changes are one transaction.
 #pragma once
 
 #include "images/catalogue.hpp"
