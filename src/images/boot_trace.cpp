@@ -55,7 +55,10 @@ TraceVerdict TraceWatch::look(TimePoint now, bool running, bool closed, std::uin
         last_new_ = now;
     }
     const bool over = closed || now - last_new_ >= trace_quiet || now - *running_since_ >= trace_after_running;
-    return over ? TraceVerdict::complete : TraceVerdict::goes_on;
+    if (!over) {
+        return TraceVerdict::goes_on;
+    }
+    return pages == 0 ? TraceVerdict::aborted : TraceVerdict::complete;
 }
 
 } // namespace rootstock::images

@@ -60,7 +60,7 @@ enum class TraceVerdict : std::uint8_t {
 
 /// When a recording is over: a system that runs has written to its disk for the first time, which is somewhere in its start; what it reads goes on. So it
 /// is over once nothing new was read for trace_quiet, or trace_after_running behind that write at the latest. A boot whose disk is closed before
-/// it runs, or that does not run within trace_patience, leaves no trace.
+/// it runs, that does not run within trace_patience, or that read nothing of the version (an initiator that only wrote), leaves no trace.
 class TraceWatch {
   public:
     explicit TraceWatch(TimePoint begun) : begun_(begun) {}

@@ -164,7 +164,7 @@ void BootTraces::end(const Recording& recording, TraceVerdict verdict) {
     BootTrace trace = recording.recorder->finish();
     if (verdict == TraceVerdict::aborted) {
         log_.info("images.trace.dropped", {{"image", recording.image}, {"version", recording.version}, {"machine", recording.machine},
-                                           {"reason", "the boot did not come as far as a running system"}});
+                                           {"reason", "the boot did not come as far as a running system, or read nothing of the version"}});
         return;
     }
     trace.facts.machine = recording.machine;

@@ -87,6 +87,7 @@ TEST_CASE("A system that never stops to read is recorded for a time", "[images][
 TEST_CASE("A boot that never runs leaves no trace", "[images][trace]") {
     CHECK(TraceWatch(begun).look(begun + 1s, false, true, 100) == TraceVerdict::aborted);
     CHECK(TraceWatch(begun).look(begun + trace_patience, false, false, 100) == TraceVerdict::aborted);
+    CHECK(TraceWatch(begun).look(begun + 1s, true, true, 0) == TraceVerdict::aborted); // it wrote, and read nothing: no system
     CHECK(TraceWatch(begun).look(begun + 1s, true, true, 100) == TraceVerdict::complete);
 }
 
