@@ -22,7 +22,7 @@ inline constexpr std::size_t master_extents = std::size_t{4} << 20U;            
 inline constexpr std::uint64_t free_kept = std::uint64_t{1} << 30U;               // for the disks in use, while an image of unknown size is unpacked
 inline constexpr std::size_t trace_blocks = 16384;                              // of 2 MiB, of one boot trace: 32 GiB of a disk; 2 MiB of memory while recording
 inline constexpr std::uint64_t warm_memory_part = 2;                             // all that is kept warm takes one part of so many of the host's memory
-inline constexpr std::chrono::minutes mapping_kept{15};                           // for what sessions may have been handed of it: longer than they wait for a peer
+inline constexpr std::chrono::hours mapping_kept{3};                              // for what sessions may have been handed of it: longer than [limits] lets them wait for a peer
 inline constexpr std::size_t releases_kept = 32;                                 // of one image that are over: its history
 inline constexpr std::size_t release_machines = 1024;                            // named by one release
 
