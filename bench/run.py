@@ -37,6 +37,7 @@ CASES = [
     ("4 KiB random write, 1 session, queue 32", ["--queue", "32", "--write"], ("overlay", "memory")),
 ]
 LUNS = {"master": "0", "overlay": "1", "memory": "2"}
+OVER_ONE_FILE, OVER_16_FILES = "3", "4"
 
 
 class Process:
@@ -136,6 +137,18 @@ def print_table(servers, settings):
         print(row(title, measure_case(options, disks, servers, settings)), flush=True)
 
 
+def print_chains(server, settings):
+    """Empty overlays over one file and over 16, which are mixed by 64 KiB."""
+    print("\n| random reads of an empty overlay | over 1 file | over 16 files | ratio |\n|---|---|---|---|", flush=True)
+    for title, options in (("4 KiB, queue 1", ["--queue", "1"]), ("4 KiB, queue 32", ["--queue", "32"]), ("64 KiB, queue 8", ["--queue", "8", "--block", "65536"])):
+        results = {OVER_ONE_FILE: [], OVER_16_FILES: []}
+        for _ in range(settings.rounds):
+            for lun, runs in results.items():
+                runs.append(load(settings.programs, server, lun, options, settings.milliseconds))
+        one, many = (best(runs)["cpu_us"] for runs in results.values())
+        print(f"| {title} | {one:.2f} us | {many:.2f} us | {many / one:.2f}x |", flush=True)
+
+
 def print_sessions(servers, settings):
     print("\n| case | rootstock | tgt |\n|---|---|---|", flush=True)
     shown = [server for server in ("rootstock", "tgt") if server in servers]
@@ -176,6 +189,7 @@ def main():
     parser.add_argument("--milliseconds", type=int, default=1500, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="one short round: does it work?")
+    parser.add_argument("--chains", action="store_true", help="only the reads over chains of files")
     settings = parser.parse_args()
     if settings.quick:
         settings.milliseconds, settings.rounds = 300, 1
@@ -187,8 +201,11 @@ def main():
             servers[name] = make(*arguments)
             stack.callback(servers[name].stop)
 
-        start("floor", Process, [settings.programs / "bench_floor"])
         start("rootstock", Process, [settings.programs / "bench_server", folder, str(SPAN_MIB)])
+        if settings.chains:
+            print(machine() + "\n")
+            return print_chains(servers["rootstock"], settings)
+        start("floor", Process, [settings.programs / "bench_floor"])
         if can_run_tgt():
             start("tgt", Tgt, folder)
             servers["tgt"].configure()
@@ -197,6 +214,7 @@ def main():
         print(machine() + "\n")
         print_table(servers, settings)
         print_sessions(servers, settings)
+        print_chains(servers["rootstock"], settings)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-// The target under load: our iSCSI service over one master, one overlay that owns all it has, and one volume in memory. No database, no
-// policy: what is measured is the data path. Prints "port N" when it listens, ends when its standard input ends.
+// The target under load: our iSCSI service over one master, one overlay that owns all it has, one volume in memory, and empty overlays over the master
+// and over a chain of 16 files. No database, no policy: what is measured is the data path. Prints "port N" when it listens, ends when its standard input ends.
 //
 //   bench_server FOLDER SIZE_MIB [SHARDS]      FOLDER: scratch space for the image files, made and removed by the caller
 #include "block/memory_device.hpp"
@@ -55,7 +55,39 @@ struct Disks {
     std::shared_ptr<images::Master> master;
     std::shared_ptr<images::Overlay> overlay;
     std::shared_ptr<block::MemoryDevice> memory;
+    std::shared_ptr<images::Overlay> over_one;   // file: the master
+    std::shared_ptr<images::Overlay> over_chain; // of chain_depth files
 };
+
+constexpr std::uint64_t chain_depth = 16;
+constexpr std::uint64_t chain_stretch = 64 << 10; // how the clusters of a qcow2 are mixed
+
+std::shared_ptr<images::Overlay> new_overlay(images::FileSystem& files, const std::string& path, const std::shared_ptr<images::Master>& over) {
+    succeed(images::create_persistent_overlay(files, path, *over));
+    return value_or_fail(images::open_persistent_overlay(files, path, over));
+}
+
+/// An empty overlay over files of which each owns every so many'th stretch of the disk.
+std::shared_ptr<images::Overlay> over_chain(images::FileSystem& files, const std::string& folder, std::shared_ptr<images::Master> below, SeededRandom& random) {
+    const std::uint64_t size = below->geometry().size_bytes;
+    std::vector<images::LayerPlace> places{{below->path(), std::nullopt}};
+    images::LayerFiles open_files(files);
+    ByteVector stretch(chain_stretch);
+    for (std::uint64_t layer = 1; layer < chain_depth; ++layer) {
+        const std::string path = folder + "/layer-" + std::to_string(layer) + ".vhdx";
+        const auto disk = new_overlay(files, path, below);
+        for (std::uint64_t offset = layer * chain_stretch; offset < size; offset += chain_depth * chain_stretch) {
+            random.fill(stretch);
+            if (!disk->write(offset, stretch, false)) {
+                fail("cannot fill a layer");
+            }
+        }
+        succeed(disk->close());
+        places.insert(places.begin(), {path, std::nullopt});
+        below = value_or_fail(images::open_master(open_files, places));
+    }
+    return new_overlay(files, folder + "/over-chain.vhdx", below);
+}
 
 Disks make_disks(images::FileSystem& files, const std::string& folder, std::uint64_t size) {
     SeededRandom random(1);
@@ -82,6 +114,8 @@ Disks make_disks(images::FileSystem& files, const std::string& folder, std::uint
     if (!disks.overlay->flush()) {
         fail("cannot flush the overlay");
     }
+    disks.over_one = new_overlay(files, folder + "/over-one.vhdx", disks.master);
+    disks.over_chain = over_chain(files, folder, disks.master, random);
     return disks;
 }
 
@@ -91,13 +125,15 @@ class NoLease final : public iscsi::SessionLease {
     void first_write() override {}
 };
 
-/// One target for everybody: LUN 0 the master, 1 the overlay, 2 the memory.
+/// One target for everybody: LUN 0 the master, 1 the overlay, 2 the memory, 3 the empty overlay over the master, 4 the one over the chain.
 class BenchTarget final : public iscsi::TargetProvider {
   public:
     explicit BenchTarget(const Disks& disks)
         : units_{{0, scsi::make_disk_unit(disks.master, scsi::identity_from_name("bench/master"))},
                  {1, scsi::make_disk_unit(disks.overlay, scsi::identity_from_name("bench/overlay"))},
-                 {2, scsi::make_disk_unit(disks.memory, scsi::identity_from_name("bench/memory"))}} {}
+                 {2, scsi::make_disk_unit(disks.memory, scsi::identity_from_name("bench/memory"))},
+                 {3, scsi::make_disk_unit(disks.over_one, scsi::identity_from_name("bench/over-one"))},
+                 {4, scsi::make_disk_unit(disks.over_chain, scsi::identity_from_name("bench/over-chain"))}} {}
 
     Result<iscsi::Authentication, iscsi::LoginStatus> authorize(const iscsi::LoginRequest&) override { return iscsi::Authentication{}; }
     std::optional<std::string> chap_secret(const iscsi::LoginRequest&, std::string_view) override { return std::nullopt; }
