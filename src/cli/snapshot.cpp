@@ -180,7 +180,7 @@ int run_flatten(const Options& options, unsigned most_files) {
 void add_flatten(CLI::App& group, Options& options, Action& chosen) {
     auto most_files = std::make_shared<unsigned>(0);
     auto* command = group.add_subcommand("flatten", "shorten the chains of files that disks are read from, while everybody goes on");
-    command->add_option("--most-files", *most_files, "chains of more files become one file; without it 8")->check(CLI::Range(1, 64));
+    command->add_option("--most-files", *most_files, "chains of more files are made shorter; without it 8")->check(CLI::Range(1, 64));
     command->footer("Example: rootstock snapshot flatten --most-files 4");
     command->callback([&options, &chosen, most_files] { chosen = [&options, most_files] { return run_flatten(options, *most_files); }; });
 }

@@ -1,4 +1,5 @@
-// DirectoryStore: chains are kept short. Layers that nobody names are merged into the one above; long chains become files that stand alone.
+// DirectoryStore: chains are kept short. Layers that nobody names are merged into the one above; a version with a long
+// chain comes to stand alone, a disk with one on its version; disks in use go over to the new files.
 #include "images/directory_store.hpp"
 
 #include "images/limits.hpp"
